@@ -1,0 +1,57 @@
+# Recipes for people and CI. `make` alone lists them.
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)/debug
+LAB := $(TARGET)/lab
+# Which lab `make lab-up`, `make images`, `make down` … mean; several can run side by side.
+export VOXPLANE_LAB_NAME ?= demo
+
+.DEFAULT_GOAL := help
+.PHONY: help deps tools build images generated lint test demo down lab-up lab-status lab-env
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+deps: ## install the Debian packages that are missing (root or sudo)
+	@e2e/lab/deps.sh
+
+tools: build ## build or fetch the lab's third-party parts into the cache
+	@$(LAB) tools
+
+build: deps ## compile all programs
+	@cargo build --workspace --bins
+
+demo: build ## start a lab, call the sample clinic, print how to go on (root or sudo)
+	@$(LAB) up --no-build
+	@document=$$(mktemp) && trap 'rm -f "$$document"' EXIT && $(LAB) env --json >"$$document" \
+	    && VOXPLANE_LAB_ENV=$$document $(TARGET)/demo
+
+test: export VOXPLANE_LAB_NAME := test
+test: ## check everything, from formatting to real phone calls, and print the time of every stage
+	@e2e/test.sh
+
+lint: build ## rustfmt, clippy with warnings denied, generated files fresh
+	@cargo fmt --all --check
+	@cargo clippy --workspace --all-targets --all-features -- --deny warnings
+	@eval "$$($(LAB) tools --env)" && $(TARGET)/voxplane-xtask generate --check
+
+generated: build ## write the generated files: CRDs, charts, reference docs
+	@eval "$$($(LAB) tools --env)" && $(TARGET)/voxplane-xtask generate
+
+images: build ## build the images and load them into the lab
+	@$(LAB) images --no-build
+
+lab-up: build ## start the whole lab; ONLY=cluster,postgres starts these parts and what they need
+	@$(LAB) up --no-build $(if $(ONLY),--only $(ONLY))
+
+lab-status: | $(LAB) ## show which parts of the lab work
+	@$(LAB) status
+
+lab-env: | $(LAB) ## print the lab's addresses and passwords, for eval "$$(make lab-env)"
+	@$(LAB) env
+
+down: | $(LAB) ## stop the lab and remove every trace of it
+	@$(LAB) down
+
+# For the targets that must work without compiling everything first.
+$(LAB):
+	@cargo build --workspace --bins

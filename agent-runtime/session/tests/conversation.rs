@@ -1,0 +1,412 @@
+//! Whole conversations in virtual time.
+
+mod common;
+
+use std::time::Duration;
+
+use common::World;
+use voxplane_session::{
+    BargeInTrigger, CallTime, Command, CommandOutcome, FailedWork, GreetingMode, Input, LedgerEvent, Output,
+    SessionConfig, Stage,
+};
+
+fn config() -> SessionConfig {
+    let mut config = SessionConfig { greeting: "Hello from the clinic.".into(), ..SessionConfig::default() };
+    config.goodbye.phrases = vec!["goodbye".into()];
+    config.goodbye.message = "Goodbye, take care.".into();
+    config
+}
+
+/// Greeting is 1320 ms of audio and starts about 220 ms into the call.
+const GREETED: i64 = 1_700;
+
+#[test]
+fn a_question_is_answered_and_goodbye_ends_the_call() {
+    let mut world = World::new(SessionConfig { retrieval: true, ..config() })
+        .answers(|_| "We open at nine. On Saturday at ten.".into());
+    world.caller_says(2_500, "when do you open");
+    world.caller_says(8_000, "thank you goodbye");
+    world.run_until(20_000);
+    insta::assert_snapshot!(world.log());
+}
+
+#[test]
+fn disclosure_comes_first_and_cannot_be_interrupted() {
+    let mut world = World::new(SessionConfig {
+        disclosure: "This call is answered by a machine.".into(),
+        consent_message: "It is recorded.".into(),
+        ..config()
+    });
+    world.caller_says(500, "hello is anybody there");
+    world.run_until(12_000);
+    let said = world.agent_said();
+    assert_eq!(said[0].0, "This call is answered by a machine.");
+    assert_eq!(said[1].0, "It is recorded.");
+    assert!(!said[0].2 && !said[1].2, "uninterrupted: {said:?}");
+    assert_eq!(world.first("duck"), None);
+    assert_eq!(world.caller_said(), ["hello is anybody there"], "what was said meanwhile is answered afterwards");
+}
+
+#[test]
+fn the_call_is_answered_only_when_there_is_something_to_say() {
+    let mut world = World::new(config());
+    world.synthesis_ms = 900;
+    world.run_until(5_000);
+    assert_eq!(world.first("publish"), Some(900));
+    // Subscribed after 50 ms, active after 90 ms.
+    assert_eq!(world.first("call.answered"), Some(990));
+    assert_eq!(world.first("play"), Some(990));
+}
+
+#[test]
+fn a_leg_that_never_comes_up_is_given_up() {
+    let mut world = World::new(config());
+    world.leg_answers = false;
+    world.run_until(60_000);
+    assert_eq!(world.first("play"), None, "nobody would have heard it");
+    assert_eq!(world.ended().map(|(_, reason)| reason), Some("error"));
+}
+
+#[test]
+fn a_caller_first_agent_publishes_at_once_and_listens() {
+    let mut world = World::new(SessionConfig { greeting_mode: GreetingMode::CallerFirst, ..config() });
+    world.caller_says(1_000, "is this the clinic");
+    world.run_until(6_000);
+    assert_eq!(world.first("publish"), Some(0));
+    assert_eq!(world.agent_said()[0].0, "You said is this the clinic.");
+}
+
+#[test]
+fn a_refused_call_hears_why_and_ends() {
+    let mut world = World::new(SessionConfig { refusal: Some("All our lines are busy.".into()), ..config() });
+    world.caller_says(500, "wait I have a question");
+    world.run_until(20_000);
+    assert_eq!(world.agent_said(), [("All our lines are busy.".into(), "All our lines are busy.".into(), false)]);
+    assert_eq!(world.ended().map(|(_, reason)| reason), Some("refused"));
+    assert_eq!(world.first("generate"), None);
+}
+
+#[test]
+fn an_interruption_ducks_then_commits_and_cuts_the_history() {
+    let mut world = World::new(config()).answers(|question| {
+        if question.contains("open") {
+            "We are open every day from nine to five and on Saturdays from ten.".into()
+        } else {
+            "Sure.".into()
+        }
+    });
+    world.caller_says(2_500, "when do you open");
+    world.caller_says(6_000, "no wait I mean something else");
+    world.run_until(14_000);
+    let onset = 6_000;
+    let ducked = world.first("duck").expect("ducked");
+    assert!((onset..=onset + 70).contains(&ducked), "ducked at {ducked}");
+    let stopped = world.times("stop").into_iter().find(|at| *at > onset).expect("stopped");
+    assert!(stopped <= onset + 700, "committed at {stopped}");
+    let (full, heard, interrupted) = world.agent_said()[1].clone();
+    assert!(interrupted && full.starts_with(&heard) && heard.len() < full.len(), "heard {heard:?}");
+    assert!(!heard.is_empty());
+    let Some(Output::Generate { messages, .. }) =
+        world.outputs.iter().rev().map(|(_, output)| output).find(|output| output.kind() == "generate").cloned()
+    else {
+        panic!("the interruption was not answered");
+    };
+    let texts: Vec<_> = messages.iter().map(|message| message.text.as_str()).collect();
+    assert_eq!(texts, ["Hello from the clinic.", "when do you open", heard.as_str(), "no wait I mean something else"]);
+}
+
+#[test]
+fn a_cough_ducks_and_resumes() {
+    let mut world = World::new(config());
+    world.caller_sounds(800, 130);
+    world.run_until(5_000);
+    let (ducked, resumed) = (world.first("duck").expect("ducked"), world.first("resume").expect("resumed"));
+    assert!(resumed - ducked < 400, "ducked for {} ms", resumed - ducked);
+    assert_eq!(world.agent_said(), [("Hello from the clinic.".into(), "Hello from the clinic.".into(), false)]);
+    assert!(world.caller_said().is_empty());
+}
+
+#[test]
+fn a_backchannel_is_noted_and_the_agent_goes_on() {
+    let mut world = World::new(config());
+    world.caller_says(700, "mhmm");
+    world.run_until(5_000);
+    assert!(!world.agent_said()[0].2);
+    assert!(world.caller_said().is_empty());
+    let backchannels = world
+        .events
+        .iter()
+        .filter(|(_, event)| matches!(event, LedgerEvent::CallerSaid { backchannel: true, text, .. } if text == "mhmm"))
+        .count();
+    assert_eq!(backchannels, 1);
+}
+
+#[test]
+fn what_commits_an_interruption() {
+    type Act = fn(&mut World);
+    let cases: [(&str, Act, BargeInTrigger); 3] = [
+        (
+            "two words",
+            |world| {
+                world.caller_says(600, "hi you two");
+            },
+            BargeInTrigger::Words,
+        ),
+        ("half a second of speech", |world| world.caller_sounds(600, 800), BargeInTrigger::Speech),
+        ("a key", |world| world.at(600, Input::Dtmf { digit: '1' }), BargeInTrigger::Dtmf),
+    ];
+    for (name, act, expected) in cases {
+        let mut world = World::new(config());
+        act(&mut world);
+        world.run_until(3_000);
+        let trigger = world.events.iter().find_map(|(_, event)| match event {
+            LedgerEvent::BargeInCommitted { trigger, .. } => Some(*trigger),
+            _ => None,
+        });
+        assert_eq!(trigger, Some(expected), "{name}\n{}", world.log());
+        assert!(world.times("stop")[0] <= 600 + 700, "{name}");
+    }
+}
+
+#[test]
+fn with_barge_in_disabled_the_agent_finishes_first() {
+    let mut settings = config();
+    settings.barge_in.enabled = false;
+    let mut world = World::new(settings);
+    world.caller_says(600, "hello hello hello");
+    world.run_until(6_000);
+    assert_eq!(world.first("duck"), None);
+    assert!(!world.agent_said()[0].2);
+    assert_eq!(world.caller_said(), ["hello hello hello"]);
+}
+
+#[test]
+fn a_caller_who_goes_on_speaking_calls_the_answer_off() {
+    let mut world = World::new(config());
+    world.first_token_ms = 700;
+    let end = world.caller_says(2_500, "I would like to");
+    world.caller_says(end + 900, "book an appointment");
+    world.run_until(12_000);
+    assert_eq!(world.times("generate").len(), 2);
+    assert_eq!(world.times("cancel_generation").len(), 1);
+    assert_eq!(world.caller_said(), ["I would like to", "book an appointment"]);
+    assert_eq!(world.agent_said().last().expect("answered").0, "You said I would like to book an appointment.");
+}
+
+#[test]
+fn a_missing_final_transcript_is_replaced_by_the_partial_in_time() {
+    let mut world = World::new(config());
+    let end = world.caller_says(2_500, "when do you open today");
+    world.stt_ms = 60_000;
+    world.run_until(8_000);
+    let decided = world.first("generate").expect("answered all the same");
+    assert!(decided <= end + 350 + 1_500 + 64, "decided at {decided}, speech ended at {end}");
+    assert_eq!(world.caller_said(), ["when do you open"], "the last partial was one word short");
+}
+
+#[test]
+fn a_caller_whose_client_sends_no_silence_is_answered_as_quickly() {
+    let answered = |sends_silence| {
+        let mut world = World::new(config());
+        world.sends_silence = sends_silence;
+        world.caller_says(2_500, "when do you open");
+        world.run_until(8_000);
+        world.first("generate").expect("answered")
+    };
+    let difference: i64 = answered(true) - answered(false);
+    assert!(difference.abs() <= 32, "{difference} ms");
+}
+
+#[test]
+fn a_silent_caller_is_prompted_twice_and_then_left() {
+    let mut world = World::new(config());
+    world.run_until(60_000);
+    let prompts = world.times("silence.prompted");
+    assert_eq!(prompts.len(), 2);
+    // The greeting ends at about 1.6 s.
+    assert!((9_500..=9_800).contains(&prompts[0]), "first prompt at {}", prompts[0]);
+    assert_eq!(world.ended().map(|(_, reason)| reason), Some("silence"));
+    assert_eq!(world.agent_said().last().expect("farewell").1, "I cannot hear you, so I will hang up now. Goodbye.");
+}
+
+#[test]
+fn the_longest_call_ends_with_a_message_whatever_happens() {
+    let mut settings = config();
+    settings.max_duration = Duration::from_secs(10);
+    let mut world = World::new(settings);
+    world.caller_sounds(2_000, 60_000);
+    world.run_until(60_000);
+    let (at, reason) = world.ended().expect("ended");
+    assert_eq!(reason, "max_duration");
+    assert!((10_000..18_000).contains(&at), "ended at {at}");
+    assert!(world.agent_said().last().expect("message").0.contains("end of our time"));
+}
+
+#[test]
+fn nothing_is_cut_off_before_the_hang_up() {
+    let mut world = World::new(config());
+    world.caller_says(2_500, "goodbye");
+    world.run_until(20_000);
+    let last_frame = world.first("hang_up").expect("hung up")
+        - world.times("play").last().expect("farewell played")
+        - 60 * i64::try_from("Goodbye, take care.".len()).unwrap();
+    assert!(last_frame >= 80, "hung up {last_frame} ms after the last sample, the path takes 80 ms");
+    assert_eq!(world.agent_said().last().expect("farewell").1, "Goodbye, take care.");
+    assert!(world.first("call.hanging_up") < world.first("hang_up"));
+}
+
+#[test]
+fn the_hang_up_does_not_wait_for_the_ledger_for_ever() {
+    let mut world = World::new(config());
+    world.acknowledges = false;
+    world.caller_can_be_removed = false;
+    world.command(3_000, "c1", Command::HangUp);
+    world.run_until(30_000);
+    assert_eq!(world.first("hang_up"), Some(4_000));
+    assert_eq!(world.ended(), Some((9_000, "command")), "ends although the leg cannot be removed");
+}
+
+#[test]
+fn a_failing_provider_leads_to_an_apology_and_the_end() {
+    let failure =
+        |stage| Input::ProviderFailed { stage, provider: "p".into(), error: "refused".into(), of: FailedWork::Call };
+    for stage in [Stage::Stt, Stage::Llm, Stage::Tts] {
+        let mut world = World::new(config());
+        world.at(3_000, failure(stage));
+        world.run_until(30_000);
+        assert_eq!(world.ended().map(|(_, reason)| reason), Some("error"), "{stage:?}");
+        assert!(
+            world.agent_said().last().expect("apology").1.contains("something went wrong"),
+            "{stage:?}: the apology is at hand even when the voice has gone"
+        );
+    }
+}
+
+#[test]
+fn a_voice_that_fails_before_the_answer_refuses_the_call() {
+    let mut world = World::new(config());
+    world.tts_works = false;
+    world.run_until(30_000);
+    assert_eq!(world.first("publish"), None);
+    assert_eq!(world.ended().map(|(_, reason)| reason), Some("error"));
+}
+
+#[test]
+fn a_model_that_says_nothing_is_no_dead_air() {
+    let mut world = World::new(config());
+    world.llm_works = false;
+    let end = world.caller_says(2_500, "when do you open");
+    world.run_until(40_000);
+    let apology = *world.times("play").last().expect("apology");
+    assert!(apology <= end + 500 + 8_100, "apology at {apology}");
+    assert_eq!(world.ended().map(|(_, reason)| reason), Some("error"));
+}
+
+#[test]
+fn audio_that_is_not_sent_ends_the_call() {
+    let mut world = World::new(config());
+    world.pacer_works = false;
+    world.run_until(30_000);
+    let (at, reason) = world.ended().expect("ended");
+    assert_eq!(reason, "error");
+    assert!(at < 210 + 3_000 + 2_000, "ended at {at}");
+}
+
+#[test]
+fn keys_become_a_turn() {
+    let mut world = World::new(config());
+    world.at(GREETED + 500, Input::Dtmf { digit: '4' });
+    world.at(GREETED + 900, Input::Dtmf { digit: '2' });
+    world.at(GREETED + 1_000, Input::Dtmf { digit: '#' });
+    world.run_until(8_000);
+    assert_eq!(world.caller_said(), ["[keypad] 42"]);
+}
+
+#[test]
+fn texts_from_outside_are_spoken_in_turn() {
+    let mut world = World::new(config());
+    for (at, id, text) in [(2_000, "a", "Please hold the line."), (2_100, "b", "Somebody will be with you.")] {
+        world.command(at, id, Command::Say { text: text.into(), interruptible: false });
+    }
+    world.command(2_200, "c", Command::Say { text: "...".into(), interruptible: true });
+    world.run_until(8_000);
+    let texts: Vec<_> = world.agent_said().into_iter().map(|(text, ..)| text).collect();
+    assert_eq!(texts, ["Hello from the clinic.", "Please hold the line.", "Somebody will be with you."]);
+    let outcomes: Vec<_> = world
+        .outputs
+        .iter()
+        .filter_map(|(_, output)| match output {
+            Output::CommandFinished { id, outcome } => Some((id.as_str(), *outcome)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(outcomes, [("c", CommandOutcome::EmptyText), ("a", CommandOutcome::Done), ("b", CommandOutcome::Done)]);
+}
+
+#[test]
+fn a_drain_that_leaves_no_time_for_words_hangs_up() {
+    let mut world = World::new(config());
+    world.caller_says(2_500, "when do you open");
+    world.at(3_000, Input::Drain { finish_by: CallTime::from_millis(3_000) });
+    world.run_until(20_000);
+    assert_eq!(world.ended().map(|(_, reason)| reason), Some("drained"));
+    let hung_up = world.first("hang_up").expect("hung up");
+    assert!((3_000..=3_400).contains(&hung_up), "at {hung_up}");
+}
+
+#[test]
+fn a_farewell_does_not_outlast_the_drain() {
+    let mut config = config();
+    config.goodbye.message = "This farewell is so long that nobody would wait for its end. ".repeat(4);
+    let mut world = World::new(config);
+    world.caller_says(2_500, "goodbye");
+    world.at(5_000, Input::Drain { finish_by: CallTime::from_millis(6_000) });
+    world.run_until(30_000);
+    let hung_up = world.first("hang_up").expect("hung up");
+    assert!((6_000..=6_400).contains(&hung_up), "at {hung_up}");
+    assert_eq!(world.ended().map(|(_, reason)| reason), Some("goodbye"), "the first reason stays");
+}
+
+/// The silence and the recogniser run side by side; each is told for itself.
+#[test]
+fn a_slow_recogniser_is_not_blamed_on_the_silence() {
+    for (stt_ms, end_of_turn, stt) in [(20, 500, 372..=412), (600, 500, 952..=992)] {
+        let mut world = World::new(config());
+        world.stt_ms = stt_ms;
+        world.caller_says(2_496, "when do you open");
+        world.run_until(9_000);
+        let latency = world.events.iter().find_map(|(_, event)| match event {
+            LedgerEvent::TurnCompleted { latency, .. } => Some(latency.clone()),
+            _ => None,
+        });
+        let latency = latency.expect("a completed turn");
+        assert_eq!(latency.end_of_turn_ms, Some(end_of_turn), "{latency:?}");
+        assert!(stt.contains(&latency.stt_ms.unwrap()), "{latency:?}");
+        assert!(latency.total_ms >= latency.stt_ms.max(latency.end_of_turn_ms), "{latency:?}");
+    }
+}
+
+#[test]
+fn a_drain_ends_the_call_before_its_limit() {
+    let mut world = World::new(config());
+    world.at(3_000, Input::Drain { finish_by: CallTime::from_millis(40_000) });
+    for n in 0..10 {
+        world.caller_says(4_000 + n * 5_000, "and another thing");
+    }
+    world.run_until(60_000);
+    let (at, reason) = world.ended().expect("ended");
+    assert_eq!(reason, "drained");
+    assert!((20_000..40_000).contains(&at), "ended at {at}");
+}
+
+#[test]
+fn a_caller_who_hangs_up_ends_everything_at_once() {
+    let mut world = World::new(config());
+    world.first_token_ms = 2_000;
+    world.caller_says(2_500, "when do you open");
+    world.at(4_500, Input::CallerLeft);
+    world.run_until(20_000);
+    assert_eq!(world.ended(), Some((4_500, "caller_hung_up")));
+    assert_eq!(world.times("cancel_generation"), [4_500]);
+    assert_eq!(world.session.next_deadline(), None);
+}

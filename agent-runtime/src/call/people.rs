@@ -1,0 +1,98 @@
+//! Who is in the room, as far as the call cares.
+
+use std::collections::HashMap;
+
+use voxplane_media::{Participant, ParticipantKind};
+
+/// The other participants.
+#[derive(Debug, Default)]
+pub(super) struct People {
+    caller: String,
+    present: HashMap<String, ParticipantKind>,
+    caller_was_here: bool,
+}
+
+impl People {
+    pub(super) fn new(caller: String) -> Self {
+        Self { caller, ..Self::default() }
+    }
+
+    pub(super) fn is_caller(&self, identity: &str) -> bool {
+        identity == self.caller
+    }
+
+    /// Somebody is in the room.
+    pub(super) fn joined(&mut self, participant: &Participant) {
+        self.caller_was_here |= self.is_caller(&participant.identity);
+        self.present.insert(participant.identity.clone(), participant.kind);
+    }
+
+    /// Somebody left. True when nobody is left to talk to.
+    pub(super) fn left(&mut self, participant: &Participant) -> bool {
+        self.present.remove(&participant.identity);
+        self.caller_was_here && !self.present.values().any(|kind| is_person(*kind))
+    }
+
+    /// Whether the caller was seen at all.
+    pub(super) fn caller_was_here(&self) -> bool {
+        self.caller_was_here
+    }
+
+    /// The legs to remove when hanging up: every telephone, and the caller whatever it is.
+    pub(super) fn legs(&self) -> Vec<String> {
+        let telephones = self.present.iter().filter(|(_, kind)| **kind == ParticipantKind::Sip);
+        let mut legs: Vec<String> = telephones.map(|(identity, _)| identity.clone()).collect();
+        if !legs.contains(&self.caller) {
+            legs.push(self.caller.clone());
+        }
+        legs
+    }
+}
+
+/// Whether the caller's leg is answered. Only telephones have to be.
+pub(super) fn leg_is_active(participant: &Participant) -> bool {
+    participant.kind != ParticipantKind::Sip
+        || participant.attributes.get("sip.callStatus").is_some_and(|status| status == "active")
+}
+
+fn is_person(kind: ParticipantKind) -> bool {
+    matches!(kind, ParticipantKind::Sip | ParticipantKind::Standard)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn participant(identity: &str, kind: ParticipantKind, status: Option<&str>) -> Participant {
+        let attributes = status.map(|status| ("sip.callStatus".to_owned(), status.to_owned())).into_iter().collect();
+        Participant { sid: "PA_1".into(), identity: identity.into(), kind, attributes }
+    }
+
+    #[test]
+    fn a_telephone_is_active_when_livekit_says_so_a_browser_always() {
+        assert!(!leg_is_active(&participant("sip_1", ParticipantKind::Sip, Some("ringing"))));
+        assert!(!leg_is_active(&participant("sip_1", ParticipantKind::Sip, None)));
+        assert!(leg_is_active(&participant("sip_1", ParticipantKind::Sip, Some("active"))));
+        assert!(leg_is_active(&participant("web", ParticipantKind::Standard, None)));
+    }
+
+    #[test]
+    fn the_call_is_over_when_the_last_person_left() {
+        let mut people = People::new("sip_1".into());
+        let caller = participant("sip_1", ParticipantKind::Sip, None);
+        let recorder = participant("rec", ParticipantKind::Egress, None);
+        people.joined(&recorder);
+        assert!(!people.left(&recorder), "the caller has not come yet");
+        people.joined(&caller);
+        people.joined(&recorder);
+        assert!(people.left(&caller), "a recorder is nobody to talk to");
+    }
+
+    #[test]
+    fn every_telephone_is_a_leg_to_remove() {
+        let mut people = People::new("web".into());
+        people.joined(&participant("sip_1", ParticipantKind::Sip, None));
+        people.joined(&participant("rec", ParticipantKind::Egress, None));
+        assert_eq!(people.legs(), ["sip_1", "web"]);
+    }
+}

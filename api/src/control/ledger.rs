@@ -1,0 +1,199 @@
+//! Stores what pods report, in the order in which they said it, and acknowledges it after the commit.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use backon::{BackoffBuilder as _, ExponentialBuilder};
+use serde_json::Value;
+use tokio::sync::mpsc;
+use tokio::time::sleep;
+use tracing::{error, warn};
+use voxplane_control::v1::{self as wire, CallFinished, CommandResult, EventAck, api_message, command_result};
+use voxplane_platform::error_chain::ErrorChain;
+use voxplane_store::calls::{self, CallStatus};
+use voxplane_store::commands::{self, CommandState};
+use voxplane_store::events::{self, MAX_BATCH, NewEvent};
+use voxplane_store::{CallId, CommandId, StoreError};
+
+use super::registry::{Pod, Work, call_id};
+use super::service::ControlParts;
+use super::wire::{epoch, event};
+use crate::lifecycle::{Closing, END_REASONS};
+use crate::metrics::{TenantLabel, TurnLabel};
+
+/// One thing to store.
+#[derive(Debug)]
+pub enum Entry {
+    /// Events, possibly of several calls.
+    Events(Vec<wire::Event>),
+    /// A call is over on this pod.
+    Finished(CallFinished),
+    /// What became of a command.
+    Result(CommandResult),
+}
+
+/// Stores entries until the session has ended and the queue is empty.
+pub async fn run(parts: Arc<ControlParts>, pod: Arc<Pod>, mut queue: mpsc::Receiver<Entry>) {
+    let mut counted = HashMap::new();
+    while let Some(entry) = queue.recv().await {
+        match entry {
+            Entry::Events(events) => store(&parts, &pod, &events, &mut counted).await,
+            Entry::Finished(finished) => finish(&parts, &pod, &finished, &mut counted).await,
+            Entry::Result(result) => conclude(&parts, &pod, &result).await,
+        }
+    }
+}
+
+/// Highest event of each (call, epoch) that the metrics have seen: events may be sent again.
+type Counted = HashMap<(CallId, u32), u64>;
+
+async fn store(parts: &ControlParts, pod: &Pod, sent: &[wire::Event], counted: &mut Counted) {
+    for run in sent.chunk_by(|a, b| a.call_id == b.call_id && a.epoch == b.epoch) {
+        let Some(first) = run.first() else { continue };
+        let Some(call) = call_id(&first.call_id) else {
+            warn!(pod = pod.info.pod, "a pod sent events of something that is no call");
+            continue;
+        };
+        for batch in run.chunks(MAX_BATCH) {
+            let events: Vec<NewEvent> = batch.iter().map(event).collect();
+            let last = batch.last().map_or(0, |event| event.seq);
+            match with_patience(|| append(parts, pod, call, first.epoch, &events)).await {
+                Ok(acked) => {
+                    count(parts, pod, call, first.epoch, &events, counted);
+                    acknowledge(pod, call, first.epoch, acked);
+                }
+                Err(error) => {
+                    // Not this pod's call, or erased: it can never be stored, and must not be sent for ever.
+                    parts.metrics.error("ledger");
+                    error!(call.id = %call, pod = pod.info.pod, error = %ErrorChain(&error), "events cannot be stored; they are dropped");
+                    acknowledge(pod, call, first.epoch, last);
+                }
+            }
+        }
+    }
+}
+
+fn acknowledge(pod: &Pod, call: CallId, epoch: u32, seq: u64) {
+    pod.send(api_message::Body::EventAck(EventAck { call_id: call.to_string(), epoch, seq }));
+}
+
+async fn append(
+    parts: &ControlParts,
+    pod: &Pod,
+    call: CallId,
+    number: u32,
+    events: &[NewEvent],
+) -> Result<u64, StoreError> {
+    let mut tx = parts.db.begin(&pod.info.scope()).await?;
+    let appended = events::append(&mut tx, call, epoch(number), events).await?;
+    if !appended.late && events.iter().any(|event| event.r#type == "call.answered") {
+        calls::answered(&mut tx, call, epoch(number)).await?;
+    }
+    tx.commit().await?;
+    Ok(u64::try_from(appended.acked_seq).unwrap_or_default())
+}
+
+async fn finish(parts: &ControlParts, pod: &Pod, finished: &CallFinished, counted: &mut Counted) {
+    let Some(call) = call_id(&finished.call_id) else { return };
+    counted.remove(&(call, finished.epoch));
+    let work = pod.release(call, finished.epoch);
+    let reason = if END_REASONS.contains(&finished.reason.as_str()) { finished.reason.as_str() } else { "error" };
+    let closing = Closing {
+        call,
+        scope: pod.info.scope(),
+        epoch: Some(epoch(finished.epoch)),
+        reason: reason.to_owned(),
+        status: match work {
+            Some(Work::Refusal(why)) if why.is_busy() => Some(CallStatus::Busy),
+            Some(Work::Refusal(_)) => Some(CallStatus::Rejected),
+            _ => None,
+        },
+    };
+    let closed = with_patience(|| async {
+        if owns(parts, pod, call).await? { parts.lifecycle.close(&closing).await } else { Ok(false) }
+    });
+    if let Err(error) = closed.await {
+        parts.metrics.error("call_close");
+        error!(call.id = %call, error = %ErrorChain(&error), "a call could not be closed; the sweeper ends it");
+    }
+}
+
+/// A pod ends its own calls only.
+async fn owns(parts: &ControlParts, pod: &Pod, call: CallId) -> Result<bool, StoreError> {
+    let mut tx = parts.db.begin(&pod.info.scope()).await?;
+    let live = calls::find_live(&mut tx, call).await?;
+    Ok(live.and_then(|live| live.owner).is_some_and(|owner| owner.pod_uid == pod.info.pod_uid))
+}
+
+async fn conclude(parts: &ControlParts, pod: &Pod, result: &CommandResult) {
+    let Ok(command) = result.id.parse::<CommandId>() else { return };
+    let state = match result.outcome() {
+        command_result::Outcome::Done => CommandState::Done,
+        command_result::Outcome::Failed | command_result::Outcome::Unspecified => CommandState::Failed,
+        command_result::Outcome::UnknownCall => CommandState::UnknownCall,
+        command_result::Outcome::Unsupported => CommandState::Unsupported,
+    };
+    let stored = with_patience(|| async {
+        let mut tx = parts.db.begin(&pod.info.scope()).await?;
+        commands::finish(&mut tx, command, state, &result.message).await?;
+        tx.commit().await
+    });
+    if let Err(error) = stored.await {
+        warn!(command = %command, error = %ErrorChain(&error), "the result of a command could not be stored");
+    }
+}
+
+/// Repeats what may succeed later. It ends when the session's owner gives up, which aborts this task.
+async fn with_patience<T, F, W>(mut work: W) -> Result<T, StoreError>
+where
+    W: FnMut() -> F,
+    F: Future<Output = Result<T, StoreError>>,
+{
+    let mut delays = ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(50))
+        .with_max_delay(Duration::from_secs(2))
+        .with_jitter()
+        .without_max_times()
+        .build();
+    loop {
+        match work().await {
+            Err(error) if error.is_retryable() => {
+                warn!(error = %ErrorChain(&error), "the ledger waits for the database");
+                sleep(delays.next().unwrap_or(Duration::from_secs(2))).await;
+            }
+            other => return other,
+        }
+    }
+}
+
+/// Metrics from events, each event once.
+fn count(parts: &ControlParts, pod: &Pod, call: CallId, epoch: u32, events: &[NewEvent], counted: &mut Counted) {
+    let seen = counted.entry((call, epoch)).or_insert(0);
+    let tenant = pod.info.tenant.0;
+    for event in events {
+        let seq = u64::try_from(event.seq).unwrap_or_default();
+        if seq <= *seen {
+            continue;
+        }
+        *seen = seq;
+        let metrics = &parts.metrics;
+        let turn = |role| TurnLabel { tenant_id: tenant.to_string(), role };
+        match event.r#type.as_str() {
+            "caller.said" => {
+                metrics.turns_total.get_or_create(&turn("user")).inc();
+            }
+            "turn.completed" => {
+                metrics.turns_total.get_or_create(&turn("assistant")).inc();
+                if let Some(ms) = event.payload.pointer("/latency/total_ms").and_then(Value::as_f64) {
+                    metrics.e2e_latency.get_or_create(&TenantLabel::from(tenant)).observe(ms / 1_000.0);
+                }
+            }
+            "barge_in.committed" => {
+                metrics.barge_ins_total.get_or_create(&TenantLabel::from(tenant)).inc();
+            }
+            "provider.failed" => metrics.error("provider"),
+            _ => {}
+        }
+    }
+}

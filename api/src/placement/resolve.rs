@@ -1,0 +1,248 @@
+//! Number dialled → tenant → agent, and whether the call may be served. Pure: looks at the reflected resources only.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::ResourceExt as _;
+use uuid::Uuid;
+use voxplane_control::v1::CallConfig;
+use voxplane_crds::conditions::{is_true, types};
+use voxplane_crds::names::PoolId;
+use voxplane_crds::{Agency, PhoneNumber, Tenant, VoiceAgent};
+use voxplane_platform::redact::Redacted;
+use voxplane_store::TenantId;
+use voxplane_store::calls::Limits;
+use voxplane_telephony::E164;
+
+use super::compile::{compile, hash};
+use crate::cluster::{Directory, id_of, ids, is_being_deleted};
+
+/// What to do with a caller.
+#[derive(Debug)]
+pub enum Resolution {
+    /// No tenant has this number: the caller is removed.
+    Stranger,
+    /// The number is a tenant's, but no agent can be named; the caller is removed.
+    Unroutable {
+        /// Namespace of the PhoneNumber.
+        namespace: String,
+        /// Its name.
+        phone_number: String,
+        /// Why, for the log.
+        reason: &'static str,
+    },
+    /// The call has an owner.
+    Routed(Box<Route>),
+}
+
+/// Everything placement needs to know about one call; nothing is looked up again later.
+#[derive(Debug)]
+pub struct Route {
+    /// Agency id.
+    pub agency: Uuid,
+    /// Tenant id.
+    pub tenant: Uuid,
+    /// Agent id.
+    pub agent: Uuid,
+    /// Number dialled, E.164.
+    pub number: Redacted<String>,
+    /// Where the agent's calls run.
+    pub pool: PoolId,
+    /// Provider capabilities a pod must have.
+    pub capabilities: Vec<String>,
+    /// Credential set a pod must have read; `None` when the agent uses no keys.
+    pub credentials_hash: Option<String>,
+    /// What the runtime gets.
+    pub config: CallConfig,
+    /// Hash of `config`, kept in the ledger.
+    pub config_hash: String,
+    /// Longest the call may last.
+    pub max_duration: Duration,
+    /// Limits that admission checks.
+    pub limits: Limits,
+    /// Spoken when there is no slot; `None` refuses without a word.
+    pub busy_message: Option<String>,
+    /// Whether to serve at all.
+    pub verdict: Verdict,
+}
+
+/// Whether a routed call is served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Yes, if there is room.
+    Serve,
+    /// No.
+    Refuse {
+        /// Why, as the ledger says it.
+        reason: RefusalReason,
+        /// Spoken to the caller; `None` refuses without a word.
+        message: Option<String>,
+    },
+}
+
+/// Why a call is refused although its number is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefusalReason {
+    /// The agency is suspended.
+    AgencySuspended,
+    /// The tenant is suspended.
+    TenantSuspended,
+    /// The agent is paused.
+    AgentPaused,
+    /// Agency, tenant or agent is being deleted.
+    BeingDeleted,
+    /// A limit on calls at one time is reached.
+    LimitReached,
+    /// No runtime pod has a free slot.
+    NoCapacity,
+}
+
+impl RefusalReason {
+    /// The word in the ledger.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AgencySuspended => "agency_suspended",
+            Self::TenantSuspended => "tenant_suspended",
+            Self::AgentPaused => "agent_paused",
+            Self::BeingDeleted => "being_deleted",
+            Self::LimitReached => "limit_reached",
+            Self::NoCapacity => "no_capacity",
+        }
+    }
+
+    /// Whether calling again later may help: such calls end as `busy`, others as `rejected`.
+    pub fn is_busy(self) -> bool {
+        matches!(self, Self::AgentPaused | Self::LimitReached | Self::NoCapacity)
+    }
+}
+
+/// Decides about a caller who dialled `dialled` over LiveKit's trunk `trunk`.
+pub fn resolve(world: &Directory, dialled: &str, trunk: Option<&str>) -> Resolution {
+    let Ok(number) = E164::parse_sip(dialled) else { return Resolution::Stranger };
+    let number = number.as_str();
+    let Some(claim) = claim(world, number, trunk) else { return Resolution::Stranger };
+    let namespace = claim.namespace().unwrap_or_default();
+    let unroutable =
+        |reason| Resolution::Unroutable { namespace: namespace.clone(), phone_number: claim.name_any(), reason };
+    let Some((agency, tenant)) = world.owners(&namespace) else {
+        return unroutable("its agency or tenant does not exist");
+    };
+    let Some((agency_id, tenant_id)) = ids(&agency, &tenant) else {
+        return unroutable("its agency or tenant is not registered yet");
+    };
+    let Some(agent) = world.agent(&namespace, &claim.spec.agent_ref.name) else {
+        return unroutable("its agent does not exist");
+    };
+    let Some(agent_id) = id_of(agent.status.as_ref()) else {
+        return unroutable("its agent is not registered yet");
+    };
+    let owner = Owner { agency: agency_id, tenant: tenant_id, agent: agent_id };
+    Resolution::Routed(Box::new(route(world, owner, number, &claim, &agency, &tenant, &agent)))
+}
+
+#[derive(Clone, Copy)]
+struct Owner {
+    agency: Uuid,
+    tenant: Uuid,
+    agent: Uuid,
+}
+
+fn route(
+    world: &Directory,
+    owner: Owner,
+    number: &str,
+    claim: &PhoneNumber,
+    agency: &Agency,
+    tenant: &Tenant,
+    agent: &VoiceAgent,
+) -> Route {
+    let bases = world.bases_of(agent);
+    let config = compile(owner.agency, owner.tenant, owner.agent, tenant, agent, &bases);
+    let spec = &agent.spec;
+    let uses_keys = !spec.secret_refs().is_empty();
+    let busy_message = claim.spec.overflow.message.clone().unwrap_or_else(|| spec.messages.busy.clone());
+    Route {
+        agency: owner.agency,
+        tenant: owner.tenant,
+        agent: owner.agent,
+        number: Redacted::new(number.to_owned()),
+        pool: PoolId::pooled_in(claim.namespace().unwrap_or_default()),
+        capabilities: vec![
+            format!("stt/{}", spec.stt.provider.as_str()),
+            format!("llm/{}", spec.llm.provider.as_str()),
+            format!("tts/{}", spec.tts.provider.as_str()),
+        ],
+        credentials_hash: if uses_keys {
+            // An unknown hash matches no pod: better refused than answered without keys.
+            Some(agent.status.as_ref().and_then(|status| status.credentials_hash.clone()).unwrap_or_default())
+        } else {
+            None
+        },
+        config_hash: hash(&config),
+        max_duration: Duration::from_millis(
+            config.limits.as_ref().map_or(0, |limits| u64::from(limits.max_duration_ms)),
+        ),
+        config,
+        limits: limits(world, agency, tenant),
+        verdict: verdict(agency, tenant, agent, &busy_message),
+        busy_message: Some(busy_message).filter(|text| !text.is_empty()),
+    }
+}
+
+fn limits(world: &Directory, agency: &Agency, tenant: &Tenant) -> Limits {
+    let own = &tenant.spec.quotas.concurrent_calls;
+    let siblings = world.tenants_of(&agency.name_any());
+    Limits {
+        agency_max: agency.spec.quotas.concurrent_calls,
+        tenant_max: own.max,
+        tenant_guaranteed: own.guaranteed,
+        other_guarantees: siblings
+            .iter()
+            .filter(|sibling| sibling.name_any() != tenant.name_any())
+            .filter_map(|sibling| {
+                let id = id_of(sibling.status.as_ref())?;
+                Some((TenantId(id), sibling.spec.quotas.concurrent_calls.guaranteed))
+            })
+            .collect(),
+    }
+}
+
+fn verdict(agency: &Agency, tenant: &Tenant, agent: &VoiceAgent, busy: &str) -> Verdict {
+    let refuse = |reason, message: Option<&str>| Verdict::Refuse {
+        reason,
+        message: message.filter(|text| !text.is_empty()).map(str::to_owned),
+    };
+    let suspended = tenant.spec.suspended_message.as_deref();
+    if is_being_deleted(agency) || is_being_deleted(tenant) || is_being_deleted(agent) {
+        refuse(RefusalReason::BeingDeleted, None)
+    } else if agency.spec.suspended {
+        refuse(RefusalReason::AgencySuspended, suspended)
+    } else if tenant.spec.suspended {
+        refuse(RefusalReason::TenantSuspended, suspended)
+    } else if agent.spec.paused {
+        refuse(RefusalReason::AgentPaused, Some(busy))
+    } else {
+        Verdict::Serve
+    }
+}
+
+/// The claim that holds: accepted by the operator, over its own agency's trunk; ties: oldest, then id.
+fn claim(world: &Directory, number: &str, trunk: Option<&str>) -> Option<Arc<PhoneNumber>> {
+    world
+        .claims(number)
+        .into_iter()
+        .filter(|claim| !is_being_deleted(claim.as_ref()))
+        .filter(|claim| {
+            let Some(status) = &claim.status else { return false };
+            // A caller on another agency's trunk must not reach this number, whatever it dialled. Who arrives over no
+            // trunk came by the strangers' rule: from an address that no carrier of ours uses.
+            let own_trunk = trunk.is_some_and(|arrived| status.trunk_id.as_deref() == Some(arrived));
+            own_trunk && is_true(&status.conditions, types::ACCEPTED)
+        })
+        .min_by_key(|claim| {
+            (claim.metadata.creation_timestamp.clone().map(|time| time.0), id_of(claim.status.as_ref()))
+        })
+}
+
+#[cfg(test)]
+mod tests;

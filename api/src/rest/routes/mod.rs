@@ -1,0 +1,8 @@
+//! One module per resource.
+
+pub mod agents;
+pub mod auth;
+pub mod calls;
+mod kinds;
+pub mod resources;
+pub mod service;

@@ -1,0 +1,9 @@
+//! Wire types of the REST API.
+
+mod call;
+mod resource;
+mod spec;
+
+pub use call::{CallView, EventView, TranscriptView};
+pub use resource::{Kind, ResourceView};
+pub use spec::{AgencySpec, KnowledgeBaseSpec, PhoneNumberSpec, TenantSpec, VoiceAgentSpec, insert_schemas};

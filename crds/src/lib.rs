@@ -1,0 +1,50 @@
+//! The five Voxplane resource types, their names, labels and condition vocabulary.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | [`agency`], [`tenant`], [`voice_agent`], [`phone_number`], [`knowledge_base`] | one resource kind each |
+//! | [`refs`] | references and contact details shared by the kinds |
+//! | [`status`] | what every status has, whatever its kind |
+//! | [`conditions`] | condition types and reasons, and how a condition list is updated |
+//! | [`names`] | every name derived from a resource: namespaces, pools, objects outside the cluster |
+//! | [`labels`] | labels, annotations, the finalizer, field managers |
+//! | [`schema`] | schema parts that the derive cannot write |
+//!
+//! The crate has no client and does no I/O. The doc comments of the types are the text of `kubectl explain`.
+
+mod defaults;
+
+pub mod agency;
+pub mod conditions;
+pub mod knowledge_base;
+pub mod labels;
+pub mod names;
+pub mod phone_number;
+pub mod refs;
+pub mod schema;
+pub mod status;
+pub mod tenant;
+pub mod voice_agent;
+
+pub use agency::{Agency, AgencySpec, AgencyStatus};
+pub use knowledge_base::{KnowledgeBase, KnowledgeBaseSpec, KnowledgeBaseStatus};
+pub use phone_number::{PhoneNumber, PhoneNumberSpec, PhoneNumberStatus};
+pub use tenant::{Tenant, TenantSpec, TenantStatus};
+pub use voice_agent::{VoiceAgent, VoiceAgentSpec, VoiceAgentStatus};
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::CustomResourceExt as _;
+
+/// API group of all kinds.
+pub const GROUP: &str = "voxplane.dev";
+/// The version every kind is served and stored in.
+pub const VERSION: &str = "v1alpha1";
+
+/// The definitions of all five kinds, in the order in which a reader meets them, as they are installed.
+#[must_use]
+pub fn all_crds() -> Vec<CustomResourceDefinition> {
+    [Agency::crd(), Tenant::crd(), VoiceAgent::crd(), PhoneNumber::crd(), KnowledgeBase::crd()]
+        .into_iter()
+        .map(schema::with_flowing_text)
+        .collect()
+}

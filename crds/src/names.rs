@@ -1,0 +1,167 @@
+//! Every name derived from a resource. Nowhere else is a namespace or a pool's name put together.
+
+use std::fmt;
+
+/// The namespace the platform itself runs in by default.
+pub const SYSTEM_NAMESPACE: &str = "voxplane-system";
+/// Prefix of every namespace the operator makes.
+pub const NAMESPACE_PREFIX: &str = "vx-";
+/// Stands between agency and tenant in a namespace's name. Neither name may contain it.
+pub const NAMESPACE_SEPARATOR: &str = "--";
+
+/// Longest name of an agency.
+pub const MAX_AGENCY: usize = 20;
+/// Longest name of a tenant.
+pub const MAX_TENANT: usize = 30;
+/// Longest name of any other kind.
+pub const MAX_OTHER: usize = 40;
+
+/// Deployment of a tenant's pooled runtime pods.
+pub const POOL_DEPLOYMENT: &str = "voxplane-runtime";
+/// ServiceAccount of runtime pods.
+pub const POOL_SERVICE_ACCOUNT: &str = "voxplane-runtime";
+/// Secret with all provider keys of a pool.
+pub const POOL_CREDENTIALS: &str = "voxplane-runtime-credentials";
+/// Key of [`POOL_CREDENTIALS`] that holds the hash of all others; pods report it.
+pub const CREDENTIALS_HASH_KEY: &str = "_hash";
+/// Disruption budget that protects pods with calls.
+pub const POOL_DISRUPTION_BUDGET: &str = "voxplane-runtime-busy";
+/// ConfigMap in every tenant namespace with the certificate authority of the API's control port (key `ca.crt`).
+pub const CONTROL_CA_CONFIG_MAP: &str = "voxplane-control-ca";
+/// Secret in the system namespace with the API's control certificate (`ca.crt`, `tls.crt`, `tls.key`).
+pub const CONTROL_TLS_SECRET: &str = "voxplane-control-tls";
+/// Service of the API in the system namespace.
+pub const API_SERVICE: &str = "voxplane-api";
+/// ServiceAccount of the operator in the system namespace.
+pub const OPERATOR_SERVICE_ACCOUNT: &str = "voxplane-operator";
+
+/// ClusterRole bound in tenant namespaces for people who manage agents, numbers and knowledge.
+pub const TENANT_ADMIN_ROLE: &str = "voxplane-tenant-admin";
+/// ClusterRole bound in tenant namespaces for people who look.
+pub const TENANT_VIEW_ROLE: &str = "voxplane-tenant-view";
+/// ClusterRole that the operator binds to itself in the namespaces it makes.
+pub const RUNTIME_MANAGER_ROLE: &str = "voxplane-runtime-manager";
+
+/// The namespace of an agency's tenants.
+#[must_use]
+pub fn agency_namespace(agency: &str) -> String {
+    format!("{NAMESPACE_PREFIX}{agency}")
+}
+
+/// The namespace of a tenant's agents, numbers and knowledge.
+#[must_use]
+pub fn tenant_namespace(agency: &str, tenant: &str) -> String {
+    format!("{NAMESPACE_PREFIX}{agency}{NAMESPACE_SEPARATOR}{tenant}")
+}
+
+/// Whose namespace it is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum NamespaceOwner {
+    /// An agency's, where its tenants live.
+    Agency(String),
+    /// A tenant's.
+    Tenant {
+        /// Name of the agency.
+        agency: String,
+        /// Name of the tenant.
+        tenant: String,
+    },
+}
+
+/// Whose namespace `namespace` is by its name, if it can be one of ours. The name alone proves nothing: the namespace
+/// must also carry our labels.
+#[must_use]
+pub fn owner_of_namespace(namespace: &str) -> Option<NamespaceOwner> {
+    let rest = namespace.strip_prefix(NAMESPACE_PREFIX)?;
+    match rest.split_once(NAMESPACE_SEPARATOR) {
+        None => is_agency_name(rest).then(|| NamespaceOwner::Agency(rest.to_owned())),
+        Some((agency, tenant)) => (is_agency_name(agency) && is_tenant_name(tenant))
+            .then(|| NamespaceOwner::Tenant { agency: agency.to_owned(), tenant: tenant.to_owned() }),
+    }
+}
+
+/// Whether an agency may be called this.
+#[must_use]
+pub fn is_agency_name(name: &str) -> bool {
+    is_part(name, MAX_AGENCY)
+}
+
+/// Whether a tenant may be called this.
+#[must_use]
+pub fn is_tenant_name(name: &str) -> bool {
+    is_part(name, MAX_TENANT)
+}
+
+fn is_part(name: &str, longest: usize) -> bool {
+    !name.is_empty()
+        && name.len() <= longest
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        && !name.starts_with('-')
+        && !name.ends_with('-')
+        && !name.contains(NAMESPACE_SEPARATOR)
+}
+
+/// A pool of runtime pods, as the control protocol and the database name it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PoolId {
+    namespace: String,
+    deployment: String,
+}
+
+impl PoolId {
+    /// The pool that all agents of a tenant share.
+    #[must_use]
+    pub fn pooled(agency: &str, tenant: &str) -> Self {
+        Self::pooled_in(tenant_namespace(agency, tenant))
+    }
+
+    /// The shared pool in a tenant namespace.
+    pub fn pooled_in(namespace: impl Into<String>) -> Self {
+        Self { namespace: namespace.into(), deployment: POOL_DEPLOYMENT.to_owned() }
+    }
+
+    /// The pool whose pods run as the ServiceAccount `username` (`system:serviceaccount:<namespace>:<name>`), if it is
+    /// one of ours.
+    #[must_use]
+    pub fn of_service_account(username: &str) -> Option<Self> {
+        let (namespace, name) = username.strip_prefix("system:serviceaccount:")?.split_once(':')?;
+        let tenant = matches!(owner_of_namespace(namespace), Some(NamespaceOwner::Tenant { .. }));
+        (tenant && name == POOL_SERVICE_ACCOUNT).then(|| Self::pooled_in(namespace))
+    }
+
+    /// The namespace of the pods.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+}
+
+impl fmt::Display for PoolId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.deployment)
+    }
+}
+
+/// A name for an object outside the cluster: readable, at most `longest` bytes, and different for different inputs
+/// even where the readable part had to be cut. `longest` must leave room for 9 bytes.
+///
+/// The suffix is FNV-1a (64 bit, folded to 32): stable across versions of Rust and of this crate, which the standard
+/// library's hashers do not promise. It separates names; it protects nothing.
+#[must_use]
+pub fn bounded(parts: &[&str], longest: usize) -> String {
+    let readable = parts.join("-");
+    let hash = parts.iter().fold(FNV_OFFSET, |hash, part| {
+        // 0xff occurs in no UTF-8 text, so ("a", "b") and ("ab") differ.
+        part.bytes().chain([0xff]).fold(hash, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(FNV_PRIME))
+    });
+    let folded = (hash >> 32) ^ (hash & 0xffff_ffff);
+    let room = longest.saturating_sub(9);
+    let cut = (0..=room.min(readable.len())).rev().find(|end| readable.is_char_boundary(*end)).unwrap_or(0);
+    format!("{}-{folded:08x}", readable[..cut].trim_end_matches('-'))
+}
+
+const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+const FNV_PRIME: u64 = 0x0000_0100_0000_01b3;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,216 @@
+//! `VoiceAgent`: who answers, how it listens, thinks and speaks, and what it runs on.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | [`conversation`] | what the agent says: prompt, greeting, goodbye, silence, limits, messages |
+//! | [`listening`] | when the caller is speaking, has finished, or interrupts |
+//! | [`providers`] | speech recognition, language model, speech synthesis |
+//! | [`runtime`] | the pods the agent's calls run on |
+
+pub mod conversation;
+pub mod listening;
+pub mod providers;
+pub mod runtime;
+
+pub use conversation::{Goodbye, Greeting, GreetingMode, Limits, Messages, Prompt, Silence};
+pub use listening::{BargeIn, Turn, TurnStrategy, Vad, VadCustom, VadPreset};
+pub use providers::{Llm, LlmOptions, LlmProvider, Stt, SttOptions, SttProvider, Tts, TtsProvider};
+pub use runtime::{Placement, RuntimeSpec};
+
+use crate::{
+    defaults::{default_from_schema, defaults},
+    refs::{LocalRef, LocalSecretRef},
+    schema::{LANGUAGE, UUID},
+    status::common_status,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{CustomResource, KubeSchema};
+use serde::{Deserialize, Serialize};
+
+/// What a voice agent should be.
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "voxplane.dev",
+    version = "v1alpha1",
+    kind = "VoiceAgent",
+    shortname = "va",
+    category = "voxplane",
+    namespaced,
+    status = "VoiceAgentStatus",
+    derive = "PartialEq",
+    cel,
+    doc = "A voice agent answers telephone calls: it greets, listens, answers from its knowledge bases and hangs up. A \
+           change applies to the next call; no pod is restarted for it.",
+    validation = Rule::new("self.metadata.name.size() <= 40")
+        .message("the name of a VoiceAgent is at most 40 characters long"),
+    scale(
+        spec_replicas_path = ".spec.runtime.replicas",
+        status_replicas_path = ".status.replicas",
+        label_selector_path = ".status.selector"
+    ),
+    printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
+    printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
+    printcolumn(name = "Slots", type_ = "integer", json_path = ".status.slots.ready", description = "Calls its pods can carry at once"),
+    printcolumn(name = "Busy", type_ = "integer", json_path = ".status.slots.busy", description = "Calls its pods carry now"),
+    printcolumn(name = "Language", type_ = "string", json_path = ".spec.language", priority = 1),
+    printcolumn(name = "Pool", type_ = "string", json_path = ".status.pool", priority = 1),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct VoiceAgentSpec {
+    /// Name shown to people. Omitted: the object's name.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 100))]
+    pub display_name: String,
+    /// Who the agent is and how it talks, in a sentence or two. The language model reads it before the prompt. Omitted:
+    /// nothing is said about it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 2_000))]
+    pub persona: String,
+    /// What the language model is told to do.
+    #[serde(default)]
+    #[schemars(default = "crate::defaults::object")]
+    pub prompt: Prompt,
+    /// How the call begins.
+    #[serde(default)]
+    #[schemars(default = "crate::defaults::object")]
+    pub greeting: Greeting,
+    /// Language of the conversation as a BCP 47 tag. Omitted: `en-US`.
+    #[serde(default = "default::language")]
+    #[schemars(length(min = 2, max = 35), pattern(LANGUAGE))]
+    pub language: String,
+    /// Speech recognition (speech to text).
+    #[serde(default)]
+    #[schemars(default = "crate::defaults::object")]
+    pub stt: Stt,
+    /// The language model that finds the answers.
+    // The API server checks a default against the type's rules before it fills in the fields, so `{}` will not do.
+    #[serde(default)]
+    pub llm: Llm,
+    /// Speech synthesis (text to speech).
+    #[serde(default)]
+    #[schemars(default = "crate::defaults::object")]
+    pub tts: Tts,
+    /// Voice activity detection: when somebody is speaking.
+    #[serde(default)]
+    #[schemars(default = "crate::defaults::object")]
+    pub vad: Vad,
+    /// When the caller has finished and the agent may answer.
+    #[serde(default)]
+    #[schemars(default = "crate::defaults::object")]
+    pub turn: Turn,
+    /// Whether and when the caller can interrupt the agent.
+    #[serde(default)]
+    #[schemars(default = "crate::defaults::object")]
+    pub barge_in: BargeIn,
+    /// The KnowledgeBases in the same namespace that the agent answers from. Omitted: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub knowledge_bases: Vec<LocalRef>,
+    /// What ends the call, and the last words.
+    #[serde(default)]
+    #[schemars(default = "crate::defaults::object")]
+    pub goodbye: Goodbye,
+    /// What happens when the caller says nothing.
+    #[serde(default)]
+    #[schemars(default = "crate::defaults::object")]
+    pub silence: Silence,
+    /// Limits of one call.
+    #[serde(default)]
+    #[schemars(default = "crate::defaults::object")]
+    pub limits: Limits,
+    /// What is said when something goes wrong.
+    #[serde(default)]
+    #[schemars(default = "crate::defaults::object")]
+    pub messages: Messages,
+    /// The pods the agent's calls run on.
+    #[serde(default)]
+    #[schemars(default = "crate::defaults::object")]
+    pub runtime: RuntimeSpec,
+    /// Refuses new calls as busy; calls that are under way go on. Omitted: false.
+    #[serde(default)]
+    pub paused: bool,
+}
+
+impl VoiceAgentSpec {
+    /// Milliseconds of silence that end the caller's turn: the turn's own value, else the voice activity detection's.
+    #[must_use]
+    pub fn end_of_turn_silence_ms(&self) -> i32 {
+        self.turn.silence_ms.unwrap_or_else(|| self.vad.parameters().min_silence_ms)
+    }
+
+    /// The Secrets that the agent's providers need, each with the provider's name, which is the value that the
+    /// Secret's label `voxplane.dev/provider` must have.
+    #[must_use]
+    pub fn secret_refs(&self) -> Vec<(&LocalSecretRef, &'static str)> {
+        [
+            (&self.stt.secret_ref, self.stt.provider.as_str()),
+            (&self.llm.secret_ref, self.llm.provider.as_str()),
+            (&self.tts.secret_ref, self.tts.provider.as_str()),
+        ]
+        .into_iter()
+        .filter_map(|(secret, provider)| secret.as_ref().map(|secret| (secret, provider)))
+        .collect()
+    }
+}
+
+/// What the operator observed of a voice agent.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VoiceAgentStatus {
+    /// Identifier of the agent in the REST API, the database and external systems. Survives re-creation of the object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 36), pattern(UUID))]
+    pub id: Option<String>,
+    /// The generation this status was computed from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// `Accepted`, `ResolvedRefs`, `Programmed` and `Ready`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "crate::schema::conditions")]
+    pub conditions: Vec<Condition>,
+    /// Pool of pods that carries the agent's calls, as `<namespace>/<deployment>`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 127))]
+    pub pool: Option<String>,
+    /// Calls the pool can carry and carries. Omitted: no pod has reported yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slots: Option<Slots>,
+    /// Pods of the pool.
+    #[serde(default)]
+    pub replicas: i32,
+    /// Pods of the pool that are ready.
+    #[serde(default)]
+    pub ready_replicas: i32,
+    /// Label selector of the pool's pods, for the scale subresource.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub selector: Option<String>,
+    /// Hash of the credential set that the pool's pods must have read before they get this agent's calls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub credentials_hash: Option<String>,
+    /// Pods that reported this hash.
+    #[serde(default)]
+    pub credentials_acknowledged: i32,
+}
+
+common_status!(VoiceAgentStatus);
+
+/// Calls that a pool of pods can carry.
+#[derive(KubeSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Slots {
+    /// Calls that connected pods can carry at once, busy ones included.
+    #[serde(default)]
+    pub ready: i32,
+    /// Calls that they carry now.
+    #[serde(default)]
+    pub busy: i32,
+}
+
+defaults! {
+    language: String = "en-US";
+}
+default_from_schema!(VoiceAgentSpec);

@@ -1,0 +1,125 @@
+//! The rules of the definitions, each with an object it accepts and objects it refuses. The same rules run in the API
+//! server; what it alone checks (bounds, patterns) is tested against a real one.
+// Helpers of tests may panic as the tests themselves may.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use serde_json::{Value, json};
+use voxplane_crds::{Agency, KnowledgeBase, PhoneNumber, Tenant, VoiceAgent};
+
+fn object(kind: &str, name: &str, spec: &Value) -> Value {
+    json!({"apiVersion": "voxplane.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec})
+}
+
+/// What the rules say, joined; empty: accepted.
+macro_rules! verdict {
+    ($kind:ty, $name:expr, $spec:expr) => {{
+        let kind = stringify!($kind);
+        let object: $kind = serde_json::from_value(object(kind, $name, &$spec)).unwrap();
+        match object.validate_cel() {
+            Ok(()) => String::new(),
+            Err(errors) => errors.to_string(),
+        }
+    }};
+}
+
+#[track_caller]
+fn refused(verdict: &str, words: &str) {
+    assert!(verdict.contains(words), "expected a refusal with `{words}`, got `{verdict}`");
+}
+
+fn carrier(sip: &Value) -> Value {
+    json!({"carriers": [{"name": "c", "type": "sip", "sip": sip}]})
+}
+
+#[test]
+fn names_fit_into_namespaces() {
+    let none = json!({});
+    for good in ["a", "brightline", "a-1", &"a".repeat(20)] {
+        assert_eq!(verdict!(Agency, good, none), "", "{good}");
+        assert_eq!(verdict!(Tenant, good, none), "", "{good}");
+    }
+    refused(&verdict!(Agency, &"a".repeat(21), none), "at most 20 characters");
+    refused(&verdict!(Tenant, &"a".repeat(31), none), "at most 30 characters");
+    for bad in ["a--b", "a.b", "A"] {
+        refused(&verdict!(Agency, bad, none), "lower-case letters, digits and single dashes");
+        refused(&verdict!(Tenant, bad, none), "lower-case letters, digits and single dashes");
+    }
+    let long = "a".repeat(41);
+    refused(&verdict!(VoiceAgent, &long, none), "at most 40 characters");
+    refused(&verdict!(KnowledgeBase, &long, none), "at most 40 characters");
+    let number = json!({"number": "+15550100", "carrier": "c", "agentRef": {"name": "a"}});
+    assert_eq!(verdict!(PhoneNumber, "main", number), "");
+    refused(&verdict!(PhoneNumber, &long, number), "at most 40 characters");
+}
+
+#[test]
+fn a_carrier_says_who_may_call() {
+    for good in [
+        json!({"allowedAddresses": ["203.0.113.7"]}),
+        json!({"allowedAddresses": ["203.0.113.0/24", "2001:db8::/32"]}),
+        json!({"authSecretRef": {"name": "trunk"}}),
+    ] {
+        assert_eq!(verdict!(Agency, "a", carrier(&good)), "", "{good}");
+    }
+    refused(&verdict!(Agency, "a", carrier(&json!({}))), "without `allowedAddresses` or `authSecretRef`");
+    refused(&verdict!(Agency, "a", carrier(&json!({"allowedAddresses": []}))), "without `allowedAddresses`");
+    refused(&verdict!(Agency, "a", carrier(&json!({"allowedAddresses": ["sip.example.com"]}))), "is an IP address");
+    for everyone in ["0.0.0.0/0", "::/0"] {
+        refused(&verdict!(Agency, "a", carrier(&json!({"allowedAddresses": [everyone]}))), "the whole Internet");
+    }
+    refused(&verdict!(Agency, "a", json!({"carriers": [{"name": "c", "type": "sip"}]})), "needs the block `sip`");
+}
+
+#[test]
+fn a_guarantee_is_within_the_cap() {
+    let quota =
+        |guaranteed: i32, max: i32| json!({"quotas": {"concurrentCalls": {"guaranteed": guaranteed, "max": max}}});
+    assert_eq!(verdict!(Tenant, "t", quota(3, 3)), "");
+    refused(&verdict!(Tenant, "t", quota(4, 3)), "`guaranteed` is at most `max`");
+    refused(&verdict!(Tenant, "t", json!({"quotas": {"concurrentCalls": {"guaranteed": 11}}})), "`guaranteed`");
+}
+
+#[test]
+fn a_language_model_has_what_its_provider_needs() {
+    let service = json!({"llm": {"provider": "openai-compatible", "model": "m", "baseUrl": "http://llm/v1"}});
+    assert_eq!(verdict!(VoiceAgent, "a", service), "");
+    assert_eq!(verdict!(VoiceAgent, "a", json!({})), "");
+    for part in [json!({"model": "m"}), json!({"baseUrl": "http://llm/v1"}), json!({})] {
+        let mut llm = part.clone();
+        llm["provider"] = "openai-compatible".into();
+        refused(&verdict!(VoiceAgent, "a", json!({"llm": llm})), "needs `model` and `baseUrl`");
+    }
+    for extra in [json!({"baseUrl": "http://llm/v1"}), json!({"secretRef": {"name": "key"}})] {
+        refused(&verdict!(VoiceAgent, "a", json!({"llm": extra})), "runs inside the pod");
+    }
+}
+
+#[test]
+fn voice_activity_is_a_preset_or_custom() {
+    assert_eq!(verdict!(VoiceAgent, "a", json!({"vad": {"preset": "Noisy"}})), "");
+    assert_eq!(verdict!(VoiceAgent, "a", json!({"vad": {"custom": {"thresholdPercent": 60}}})), "");
+    let both = json!({"vad": {"preset": "Noisy", "custom": {}}});
+    refused(&verdict!(VoiceAgent, "a", both), "exclude each other");
+}
+
+#[test]
+fn sources_have_a_text_and_are_not_too_long_together() {
+    let source = |name: &str, length: usize| json!({"name": name, "inline": {"text": "x".repeat(length)}});
+    let sources = |all: &[Value]| json!({"sources": all});
+    assert_eq!(verdict!(KnowledgeBase, "k", sources(&[source("a", 10), source("b", 10)])), "");
+    refused(&verdict!(KnowledgeBase, "k", sources(&[json!({"name": "a"})])), "needs the block `inline`");
+    let long: Vec<_> = ["a", "b", "c", "d", "e"].map(|name| source(name, 190_000)).into();
+    refused(&verdict!(KnowledgeBase, "k", sources(&long)), "more than 900,000 characters");
+}
+
+#[test]
+fn a_number_never_changes_and_what_answers_may() {
+    let number = |number: &str, agent: &str| -> PhoneNumber {
+        let spec = json!({"number": number, "carrier": "c", "agentRef": {"name": agent}});
+        serde_json::from_value(object("PhoneNumber", "main", &spec)).unwrap()
+    };
+    let old = number("+15550100", "day");
+    assert!(number("+15550100", "night").validate_cel_update(&old).is_ok());
+    let errors = number("+15550101", "day").validate_cel_update(&old).unwrap_err();
+    refused(&errors.to_string(), "`number` cannot be changed");
+}

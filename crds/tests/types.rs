@@ -1,0 +1,63 @@
+//! What the types compute.
+// Helpers of tests may panic as the tests themselves may.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use serde_json::json;
+use voxplane_crds::{
+    AgencySpec, TenantSpec, VoiceAgentSpec,
+    agency::NumberGrant,
+    voice_agent::{VadCustom, VadPreset},
+};
+
+#[test]
+fn defaults_are_those_of_the_schema() {
+    let agency = AgencySpec::default();
+    assert_eq!((agency.quotas.max_tenants, agency.quotas.concurrent_calls), (100, 100));
+    let tenant = TenantSpec::default();
+    assert_eq!((tenant.timezone.as_str(), tenant.quotas.concurrent_calls.max), ("UTC", 10));
+    assert!(tenant.compliance.disclosure.is_some());
+    let agent = VoiceAgentSpec::default();
+    assert_eq!((agent.runtime.replicas, agent.runtime.calls_per_replica), (1, 4));
+    assert_eq!(agent.vad.parameters(), VadPreset::CallCentre.parameters());
+    assert_eq!(agent, serde_json::from_value(json!({})).unwrap());
+}
+
+#[test]
+fn the_end_of_a_turn_is_the_turns_own_or_the_detections() {
+    let silence = |spec| serde_json::from_value::<VoiceAgentSpec>(spec).unwrap().end_of_turn_silence_ms();
+    assert_eq!(silence(json!({})), 350);
+    assert_eq!(silence(json!({"vad": {"preset": "ElderlyCallers"}})), 500);
+    assert_eq!(silence(json!({"vad": {"custom": {"minSilenceMs": 420}}})), 420);
+    assert_eq!(silence(json!({"vad": {"preset": "Noisy"}, "turn": {"silenceMs": 700}})), 700);
+}
+
+#[test]
+fn a_custom_detection_fills_in_what_it_leaves_out() {
+    let agent: VoiceAgentSpec = serde_json::from_value(json!({"vad": {"custom": {"thresholdPercent": 60}}})).unwrap();
+    let expected = VadCustom { threshold_percent: 60, min_speech_ms: 250, min_silence_ms: 350 };
+    assert_eq!(agent.vad.parameters(), expected);
+}
+
+#[test]
+fn secrets_are_listed_with_their_provider() {
+    let agent: VoiceAgentSpec = serde_json::from_value(json!({"llm": {
+        "provider": "openai-compatible", "model": "m", "baseUrl": "https://llm/v1", "secretRef": {"name": "key"},
+    }}))
+    .unwrap();
+    let refs: Vec<_> = agent.secret_refs().into_iter().map(|(secret, provider)| (&*secret.name, provider)).collect();
+    assert_eq!(refs, [("key", "openai-compatible")]);
+    assert!(VoiceAgentSpec::default().secret_refs().is_empty());
+}
+
+#[test]
+fn grants_cover_a_number_or_a_prefix_for_named_tenants_or_all() {
+    let grant = |pattern: &str, tenants: &[&str]| NumberGrant {
+        pattern: pattern.to_owned(),
+        tenants: tenants.iter().map(|&tenant| tenant.to_owned()).collect(),
+    };
+    assert!(grant("+15550100", &["a"]).grants("+15550100", "a"));
+    assert!(!grant("+15550100", &["a"]).grants("+15550100", "b"));
+    assert!(!grant("+15550100", &[]).grants("+155501001", "a"));
+    assert!(grant("+1555*", &[]).grants("+15550199", "anyone"));
+    assert!(!grant("+1555*", &[]).grants("+15560199", "anyone"));
+}

@@ -1,0 +1,15 @@
+//! End-to-end tests of Voxplane against the real parts: what a caller hears, what kubectl shows, what the API remembers.
+//!
+//! The lab that runs the parts is the crate `voxplane-lab`; here are the tests' hands, ears and eyes.
+
+#[path = "caller/mod.rs"]
+pub mod caller;
+pub mod cluster;
+pub mod env;
+pub mod heard;
+pub mod livekit;
+pub mod rest;
+pub mod scenario;
+pub mod scratch;
+pub mod voice;
+pub mod world;

@@ -1,0 +1,90 @@
+//! What LiveKit has, as an operator of LiveKit sees and changes it through LiveKit's own API.
+
+use anyhow::{Context, Result, ensure};
+use livekit_api::services::sip::{ListSIPDispatchRuleFilter, ListSIPInboundTrunkFilter, SIPClient};
+use livekit_protocol::{ListUpdate, SipDispatchRuleInfo, SipInboundTrunkInfo, SipInboundTrunkUpdate};
+
+use crate::env::LabEnv;
+
+/// LiveKit's SIP API with full rights.
+pub struct LiveKit {
+    sip: SIPClient,
+}
+
+impl LiveKit {
+    /// The lab's LiveKit. Nothing is connected yet.
+    pub fn new(env: &LabEnv) -> Self {
+        Self { sip: SIPClient::with_api_key(&env.livekit_url, &env.livekit_api_key, &env.livekit_api_secret) }
+    }
+
+    /// The inbound trunks of an agency, by its `status.id`.
+    ///
+    /// # Errors
+    /// When LiveKit does not answer.
+    pub async fn trunks(&self, agency_id: &str) -> Result<Vec<SipInboundTrunkInfo>> {
+        let all = self.sip.list_sip_inbound_trunk(ListSIPInboundTrunkFilter::All).await;
+        let all = all.context("listing LiveKit's inbound trunks")?;
+        Ok(all.into_iter().filter(|trunk| trunk.name.starts_with(&prefix(agency_id))).collect())
+    }
+
+    /// The dispatch rules of an agency, by its `status.id`.
+    ///
+    /// # Errors
+    /// When LiveKit does not answer.
+    pub async fn rules(&self, agency_id: &str) -> Result<Vec<SipDispatchRuleInfo>> {
+        let all = self.sip.list_sip_dispatch_rule(ListSIPDispatchRuleFilter::All).await;
+        let all = all.context("listing LiveKit's dispatch rules")?;
+        Ok(all.into_iter().filter(|rule| rule.name.starts_with(&prefix(agency_id))).collect())
+    }
+
+    /// The one trunk and the one rule of an agency with one carrier connection.
+    ///
+    /// # Errors
+    /// When there are more or fewer, or LiveKit does not answer.
+    pub async fn connection(&self, agency_id: &str) -> Result<(SipInboundTrunkInfo, SipDispatchRuleInfo)> {
+        let (mut trunks, mut rules) = (self.trunks(agency_id).await?, self.rules(agency_id).await?);
+        ensure!(trunks.len() == 1, "LiveKit should have one trunk of the agency, but has {trunks:#?}");
+        ensure!(rules.len() == 1, "LiveKit should have one rule of the agency, but has {rules:#?}");
+        Ok((trunks.remove(0), rules.remove(0)))
+    }
+
+    /// Whether LiveKit has nothing of an agency.
+    ///
+    /// # Errors
+    /// When LiveKit does not answer.
+    pub async fn has_nothing_of(&self, agency_id: &str) -> Result<bool> {
+        Ok(self.trunks(agency_id).await?.is_empty() && self.rules(agency_id).await?.is_empty())
+    }
+
+    /// Deletes a trunk behind the operator's back.
+    ///
+    /// # Errors
+    /// When LiveKit refuses.
+    pub async fn delete_trunk(&self, id: &str) -> Result<()> {
+        self.sip.delete_sip_trunk(id).await.map(drop).context("deleting a trunk")
+    }
+
+    /// Deletes a dispatch rule behind the operator's back.
+    ///
+    /// # Errors
+    /// When LiveKit refuses.
+    pub async fn delete_rule(&self, id: &str) -> Result<()> {
+        self.sip.delete_sip_dispatch_rule(id).await.map(drop).context("deleting a dispatch rule")
+    }
+
+    /// Gives a trunk other numbers behind the operator's back.
+    ///
+    /// # Errors
+    /// When LiveKit refuses.
+    pub async fn set_numbers(&self, id: &str, numbers: &[&str]) -> Result<()> {
+        let set = numbers.iter().map(|number| (*number).to_owned()).collect();
+        let numbers = Some(ListUpdate { set, ..ListUpdate::default() });
+        let update = SipInboundTrunkUpdate { numbers, ..SipInboundTrunkUpdate::default() };
+        self.sip.update_sip_inbound_trunk(id.to_owned(), update).await.map(drop).context("changing a trunk's numbers")
+    }
+}
+
+/// What the names of an agency's objects in LiveKit begin with.
+fn prefix(agency_id: &str) -> String {
+    format!("voxplane/{agency_id}/")
+}

@@ -1,0 +1,117 @@
+//! Everything a test touches at once: the lab's cluster, its API, its telephone line, and the samples.
+
+use std::{path::PathBuf, time::Duration};
+
+use anyhow::{Context, Result};
+use k8s_openapi::api::core::v1::{Pod, Secret};
+use kube::{
+    Api,
+    api::{DynamicObject, ListParams},
+};
+use serde_json::Value;
+
+use crate::{cluster::Cluster, env::LabEnv, rest::Rest, scenario::Conversation};
+
+/// Namespace of operator and API.
+pub const SYSTEM_NAMESPACE: &str = "voxplane-system";
+/// Namespace of the sample clinic.
+pub const CLINIC_NAMESPACE: &str = "vx-brightline--dental-clinic";
+/// Namespace of the sample law office.
+pub const LAW_NAMESPACE: &str = "vx-brightline--law-office";
+/// The clinic's number.
+pub const CLINIC_NUMBER: &str = "+15550100";
+/// The law office's number.
+pub const LAW_NUMBER: &str = "+15550200";
+/// How long a sample may take from `kubectl apply` to Ready, on a slow machine with images already loaded.
+pub const READY_LIMIT: Duration = Duration::from_secs(120);
+
+/// A lab with the product installed.
+pub struct World {
+    /// Addresses.
+    pub env: LabEnv,
+    /// kubectl.
+    pub cluster: Cluster,
+    /// The REST API as the bootstrap administrator.
+    pub rest: Rest,
+}
+
+impl World {
+    /// Connects to the lab named by the environment.
+    ///
+    /// # Errors
+    /// When no lab is named, or the product does not answer.
+    pub async fn open() -> Result<Self> {
+        // Another test of this process may have installed it already; either way one is installed.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let env = LabEnv::load()?;
+        let client = env.kube().await?;
+        let cluster = Cluster::connect(client.clone()).await?;
+        let secret = Api::<Secret>::namespaced(client, SYSTEM_NAMESPACE)
+            .get("voxplane-auth")
+            .await
+            .context("reading the bootstrap administrator's credential (Secret voxplane-auth)")?;
+        let field = |key: &str| -> Result<String> {
+            let bytes = secret.data.as_ref().and_then(|data| data.get(key)).with_context(|| format!("no {key}"))?;
+            Ok(String::from_utf8(bytes.0.clone())?)
+        };
+        let rest = Rest::login(&env.api_url, &field("bootstrap-email")?, &field("bootstrap-password")?).await?;
+        Ok(Self { env, cluster, rest })
+    }
+
+    /// Applies a sample directory and waits until all of it is Ready.
+    ///
+    /// # Errors
+    /// When something is refused, or not Ready within [`READY_LIMIT`].
+    pub async fn sample(&self, name: &str) -> Result<Vec<DynamicObject>> {
+        let directory = repository().join("manifests/samples").join(name);
+        let applied = self.cluster.apply_directory(&directory, READY_LIMIT).await?;
+        for object in &applied {
+            self.cluster.wait_condition(object, "Ready", "True", READY_LIMIT).await?;
+        }
+        Ok(applied)
+    }
+
+    /// Dials a number and waits for the answer.
+    ///
+    /// # Errors
+    /// When it is not answered.
+    pub async fn dial(&self, number: &str) -> Result<Conversation> {
+        Conversation::dial(self.env.sip_uri(number)).await
+    }
+
+    /// Running pods of a namespace with a label.
+    ///
+    /// # Errors
+    /// When the API server does not answer.
+    pub async fn pods(&self, namespace: &str, labels: &str) -> Result<Vec<Pod>> {
+        let pods = Api::<Pod>::namespaced(self.cluster.client(), namespace);
+        Ok(pods.list(&ListParams::default().labels(labels)).await?.items)
+    }
+
+    /// The lines of a call's transcript as (role, text).
+    ///
+    /// # Errors
+    /// When the API does not answer.
+    pub async fn transcript(&self, call: &str) -> Result<Vec<(String, String)>> {
+        let answer = self.rest.get(&format!("/calls/{call}/transcript")).await?;
+        let text = |line: &Value, key: &str| line[key].as_str().unwrap_or_default().to_owned();
+        let lines = answer["data"]["lines"].as_array().or_else(|| answer["data"].as_array());
+        Ok(lines.into_iter().flatten().map(|line| (text(line, "role"), text(line, "text"))).collect())
+    }
+}
+
+/// The object of a kind among those applied.
+///
+/// # Panics
+/// When a sample lacks it: the test is wrong then.
+pub fn of_kind<'a>(objects: &'a [DynamicObject], kind: &str) -> &'a DynamicObject {
+    objects
+        .iter()
+        .find(|object| object.types.as_ref().is_some_and(|types| types.kind == kind))
+        .expect("the sample declares an object of this kind")
+}
+
+/// The repository's top folder.
+pub fn repository() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().map(PathBuf::from).unwrap_or_default()
+}

@@ -1,0 +1,74 @@
+//! What is made in the cluster for an agency. Pure.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{Namespace, ResourceQuota, ResourceQuotaSpec};
+use k8s_openapi::api::networking::v1::{NetworkPolicy, NetworkPolicySpec};
+use k8s_openapi::api::rbac::v1::RoleBinding;
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use serde::Serialize;
+use voxplane_crds::labels;
+
+use super::validate::Valid;
+use crate::apply::Applier;
+use crate::error::Error;
+use crate::namespaces;
+
+/// One field per object, in the order in which they are applied.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Desired {
+    /// Where the tenants live.
+    pub namespace: Namespace,
+    /// Our own rights there, before anything else is made.
+    pub operator: RoleBinding,
+    /// Limits the tenants.
+    pub quota: ResourceQuota,
+    /// No pod runs there; if one does, it reaches nothing.
+    pub isolation: NetworkPolicy,
+}
+
+/// Everything an agency needs.
+#[must_use]
+pub fn all(valid: &Valid) -> Desired {
+    let own = labels::for_agency(&valid.holder.agency, &valid.holder.agency_id.to_string());
+    let namespace = valid.namespace.as_str();
+    Desired {
+        namespace: namespaces::namespace(namespace, own.clone()),
+        operator: namespaces::operator_binding(namespace, &own, &valid.system_namespace),
+        quota: ResourceQuota {
+            metadata: namespaces::meta(namespace, "voxplane", &own),
+            spec: Some(ResourceQuotaSpec {
+                hard: Some(BTreeMap::from([
+                    ("count/tenants.voxplane.dev".to_owned(), Quantity(valid.max_tenants.to_string())),
+                    ("pods".to_owned(), Quantity("0".to_owned())),
+                ])),
+                ..ResourceQuotaSpec::default()
+            }),
+            ..ResourceQuota::default()
+        },
+        isolation: NetworkPolicy {
+            metadata: namespaces::meta(namespace, "default-deny", &own),
+            spec: Some(NetworkPolicySpec {
+                policy_types: Some(vec!["Ingress".to_owned(), "Egress".to_owned()]),
+                ..NetworkPolicySpec::default()
+            }),
+        },
+    }
+}
+
+impl Desired {
+    /// Makes it so.
+    ///
+    /// # Errors
+    /// When the API server fails; a conflict when somebody else made the namespace in the meantime.
+    pub async fn apply(&self, namespace_exists: bool, apply: &Applier) -> Result<(), Error> {
+        if !namespace_exists {
+            apply.create_namespace(&self.namespace).await?;
+        }
+        apply.apply_namespace(&self.namespace).await?;
+        apply.apply(&self.operator).await?;
+        apply.apply(&self.quota).await?;
+        apply.apply(&self.isolation).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,229 @@
+//! The only writer of objects in the cluster: server-side apply with a field manager of our own, status, finalizers,
+//! deletion. Applying what is already there changes nothing, not even the resource version.
+
+use std::fmt::Debug;
+
+use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::{ClusterResourceScope, NamespaceResourceScope};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use kube::{Api, Client, Resource, ResourceExt};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+use voxplane_crds::labels;
+
+use crate::error::Error;
+
+/// Writes on behalf of one controller.
+#[derive(Clone)]
+pub struct Applier {
+    client: Client,
+    manager: String,
+}
+
+impl Debug for Applier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Applier").field("manager", &self.manager).finish_non_exhaustive()
+    }
+}
+
+impl Applier {
+    /// Writes as `voxplane-operator/<controller>`.
+    #[must_use]
+    pub fn new(client: Client, controller: &str) -> Self {
+        Self { client, manager: format!("{}/{controller}", labels::OPERATOR_FIELD_MANAGER) }
+    }
+
+    fn params(&self) -> PatchParams {
+        // Forced: the objects are ours, and a field somebody else set on them is drift.
+        PatchParams::apply(&self.manager).force()
+    }
+
+    /// Makes an object in a namespace be as described.
+    ///
+    /// # Errors
+    /// What the API server answered.
+    pub async fn apply<K>(&self, desired: &K) -> Result<K, Error>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Serialize + DeserializeOwned + Clone + Debug,
+    {
+        let namespace = desired.namespace().ok_or(Error::Incomplete { field: "metadata.namespace" })?;
+        let name = desired.name_any();
+        Api::<K>::namespaced(self.client.clone(), &namespace)
+            .patch(&name, &self.params(), &Patch::Apply(desired))
+            .await
+            .map_err(Error::kubernetes(format!("apply {} {namespace}/{name}", K::kind(&()))))
+    }
+
+    /// Makes a namespace that does not exist. Unlike [`Applier::apply_namespace`] it never takes over one that
+    /// somebody else made in the meantime.
+    ///
+    /// # Errors
+    /// What the API server answered; [`Error::is_conflict`] when it exists.
+    pub async fn create_namespace(&self, desired: &Namespace) -> Result<Namespace, Error> {
+        let params = PostParams { field_manager: Some(self.manager.clone()), ..PostParams::default() };
+        Api::<Namespace>::all(self.client.clone())
+            .create(&params, desired)
+            .await
+            .map_err(Error::kubernetes(format!("create Namespace {}", desired.name_any())))
+    }
+
+    /// Makes a namespace of ours be as described.
+    ///
+    /// # Errors
+    /// What the API server answered.
+    pub async fn apply_namespace(&self, desired: &Namespace) -> Result<Namespace, Error> {
+        let name = desired.name_any();
+        Api::<Namespace>::all(self.client.clone())
+            .patch(&name, &self.params(), &Patch::Apply(desired))
+            .await
+            .map_err(Error::kubernetes(format!("apply Namespace {name}")))
+    }
+
+    /// Deletes an object in a namespace. It may be gone already.
+    ///
+    /// # Errors
+    /// What the API server answered, except that the object does not exist.
+    pub async fn delete<K>(&self, namespace: &str, name: &str) -> Result<(), Error>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + DeserializeOwned + Clone + Debug,
+    {
+        gone_is_fine(
+            Api::<K>::namespaced(self.client.clone(), namespace).delete(name, &DeleteParams::background()).await,
+        )
+        .map_err(Error::kubernetes(format!("delete {} {namespace}/{name}", K::kind(&()))))
+    }
+
+    /// Deletes what was made for `owner` (`status.id`) in a namespace earlier and is not wanted any more.
+    ///
+    /// # Errors
+    /// What the API server answered.
+    pub async fn delete_others<K>(&self, namespace: &str, owner: &str, wanted: &[&str]) -> Result<(), Error>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + DeserializeOwned + Clone + Debug,
+    {
+        let ours = format!("{}={},{}={owner}", labels::MANAGED_BY, labels::MANAGED_BY_OPERATOR, labels::OWNER_ID);
+        let found = Api::<K>::namespaced(self.client.clone(), namespace)
+            .list_metadata(&ListParams::default().labels(&ours))
+            .await
+            .map_err(Error::kubernetes(format!("list {} in {namespace}", K::plural(&()))))?;
+        for name in found.items.iter().map(ResourceExt::name_any) {
+            if !wanted.contains(&name.as_str()) {
+                self.delete::<K>(namespace, &name).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Deletes a cluster-scoped object of ours. It may be gone already.
+    ///
+    /// # Errors
+    /// What the API server answered, except that the object does not exist.
+    pub async fn delete_cluster<K>(&self, name: &str, uid: Option<String>) -> Result<(), Error>
+    where
+        K: Resource<DynamicType = (), Scope = ClusterResourceScope> + DeserializeOwned + Clone + Debug,
+    {
+        let mut params = DeleteParams::background();
+        // The namespace we looked at, not one that took its name since.
+        params.preconditions = Some(kube::api::Preconditions { uid, resource_version: None });
+        gone_is_fine(Api::<K>::all(self.client.clone()).delete(name, &params).await)
+            .map_err(Error::kubernetes(format!("delete {} {name}", K::kind(&()))))
+    }
+
+    /// Writes a status. The caller has found that it differs from the present one.
+    ///
+    /// # Errors
+    /// What the API server answered.
+    pub async fn status<K, S>(&self, api: &Api<K>, object: &K, status: &S) -> Result<(), Error>
+    where
+        K: Resource<DynamicType = ()> + DeserializeOwned + Clone + Debug,
+        S: Serialize,
+    {
+        let name = object.name_any();
+        let body = json!({
+            "apiVersion": K::api_version(&()),
+            "kind": K::kind(&()),
+            // The uid makes the write fail if the object was deleted and made again since.
+            "metadata": { "name": name, "uid": object.uid() },
+            "status": status,
+        });
+        let params = PatchParams::apply(&format!("{}-status", self.manager)).force();
+        api.patch_status(&name, &params, &Patch::Apply(body))
+            .await
+            .map(drop)
+            .map_err(Error::kubernetes(format!("write the status of {} {name}", K::kind(&()))))
+    }
+
+    /// Adds our finalizer if it is missing, so that nothing outside the object is made before its removal is certain.
+    ///
+    /// # Errors
+    /// What the API server answered; a conflict when the object changed since it was read.
+    pub async fn ensure_finalizer<K>(&self, api: &Api<K>, object: &K) -> Result<(), Error>
+    where
+        K: Resource<DynamicType = ()> + DeserializeOwned + Clone + Debug,
+    {
+        if object.finalizers().iter().any(|name| name == labels::FINALIZER) {
+            return Ok(());
+        }
+        let finalizers = object.finalizers().iter().cloned().chain([labels::FINALIZER.to_owned()]).collect();
+        self.set_finalizers(api, object, finalizers).await
+    }
+
+    /// Removes our finalizer. Everything outside the object is gone.
+    ///
+    /// # Errors
+    /// What the API server answered, except that the object does not exist.
+    pub async fn remove_finalizer<K>(&self, api: &Api<K>, object: &K) -> Result<(), Error>
+    where
+        K: Resource<DynamicType = ()> + DeserializeOwned + Clone + Debug,
+    {
+        if object.finalizers().iter().all(|name| name != labels::FINALIZER) {
+            return Ok(());
+        }
+        let finalizers = object.finalizers().iter().filter(|name| *name != labels::FINALIZER).cloned().collect();
+        match self.set_finalizers(api, object, finalizers).await {
+            Err(error) if error.is_not_found() => Ok(()),
+            other => other,
+        }
+    }
+
+    async fn set_finalizers<K>(&self, api: &Api<K>, object: &K, finalizers: Vec<String>) -> Result<(), Error>
+    where
+        K: Resource<DynamicType = ()> + DeserializeOwned + Clone + Debug,
+    {
+        let name = object.name_any();
+        // Read-modify-write of a list that others write too: only under the version that was read.
+        let body = json!({
+            "metadata": { "resourceVersion": object.resource_version(), "uid": object.uid(), "finalizers": finalizers }
+        });
+        api.patch(&name, &PatchParams::default(), &Patch::Merge(body))
+            .await
+            .map(drop)
+            .map_err(Error::kubernetes(format!("write the finalizers of {} {name}", K::kind(&()))))
+    }
+
+    /// Changes labels and annotations of an object that another controller made (a pod). `null` removes.
+    ///
+    /// # Errors
+    /// What the API server answered, except that the object does not exist.
+    pub async fn annotate<K>(&self, namespace: &str, name: &str, metadata: serde_json::Value) -> Result<(), Error>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + DeserializeOwned + Clone + Debug,
+    {
+        let patch = Patch::Merge(json!({ "metadata": metadata }));
+        gone_is_fine(
+            Api::<K>::namespaced(self.client.clone(), namespace)
+                .patch_metadata(name, &PatchParams::default(), &patch)
+                .await,
+        )
+        .map_err(Error::kubernetes(format!("label {} {namespace}/{name}", K::kind(&()))))
+    }
+}
+
+fn gone_is_fine<T>(result: Result<T, kube::Error>) -> Result<(), kube::Error> {
+    match result {
+        Ok(_) => Ok(()),
+        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
+        Err(error) => Err(error),
+    }
+}

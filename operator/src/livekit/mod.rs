@@ -1,0 +1,33 @@
+//! SIP trunks and dispatch rules in LiveKit.
+//!
+//! How LiveKit matches a call (livekit-server 1.13, `protocol/sip/sip.go`):
+//!
+//! - It takes the trunk that lists the called number and admits the source address. A trunk without numbers would take
+//!   every number that no other trunk lists, so a connection without numbers has no trunk.
+//! - A number may stand on one trunk only, across all agencies: LiveKit refuses the second.
+//! - It takes a dispatch rule that names the trunk; only if there is none, a rule that names no trunk. So the one rule
+//!   for strangers cannot shadow an agency's rule, and it receives whatever matches no trunk, for example a call to a
+//!   claimed number from an address that its carrier does not use.
+//!
+//! | module | job |
+//! | --- | --- |
+//! | [`desired`] | what a connection needs, as LiveKit's own types; pure |
+//! | [`plan`] | what must change; pure |
+//! | [`client`] | LiveKit's API |
+//! | [`converge`] | carries out a plan |
+//! | [`strangers`] | the one rule for calls that match nothing |
+//! | [`keeper`] | looks for drift |
+
+pub mod client;
+pub mod converge;
+pub mod desired;
+pub mod keeper;
+pub mod plan;
+mod programmed;
+pub mod strangers;
+
+pub use client::{LiveKit, LiveKitError};
+pub use programmed::{Connection, Programmed};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,59 @@
+//! Which phone numbers a change concerns.
+
+use voxplane_crds::names::{self, NamespaceOwner};
+
+use crate::watch::{Change, ObjectKey, Stores, decoded};
+
+/// The phone numbers to look at again after `change`.
+#[must_use]
+pub fn affected(change: &Change, stores: &Stores) -> Vec<ObjectKey> {
+    match change {
+        // Its grants decide about every number of its tenants, and so about the same numbers elsewhere.
+        Change::Agency { name } => {
+            let mut keys = Stores::keys_of_agency(&stores.numbers, name);
+            let rivals: Vec<_> = keys.iter().filter_map(|key| number_of(key, stores)).collect();
+            for number in rivals {
+                keys.extend(same_number(&number, stores));
+            }
+            keys.sort();
+            keys.dedup();
+            keys
+        }
+        Change::Trunks { agency } => Stores::keys_of_agency(&stores.numbers, agency),
+        Change::Tenant(key) => match names::owner_of_namespace(key.namespace.as_deref().unwrap_or_default()) {
+            Some(NamespaceOwner::Agency(agency)) => {
+                Stores::keys_within(&stores.numbers, &names::tenant_namespace(&agency, &key.name))
+            }
+            _ => Vec::new(),
+        },
+        Change::PhoneNumber { key, number } => {
+            let mut keys = number.as_deref().map(|number| same_number(number, stores)).unwrap_or_default();
+            if !keys.contains(key) {
+                keys.push(key.clone());
+            }
+            keys
+        }
+        Change::VoiceAgent(agent) => Stores::within(&stores.numbers, agent.namespace.as_deref().unwrap_or_default())
+            .iter()
+            .filter(|number| decoded(number).is_some_and(|number| number.spec.agent_ref.name == agent.name))
+            .map(|number| ObjectKey::of(&**number))
+            .collect(),
+        Change::Database => Stores::all_keys(&stores.numbers),
+        Change::KnowledgeBase(_) | Change::Namespace { .. } | Change::Pool { .. } | Change::ControlCa => Vec::new(),
+    }
+}
+
+fn number_of(key: &ObjectKey, stores: &Stores) -> Option<String> {
+    let reference = kube::runtime::reflector::ObjectRef::new(&key.name);
+    let found = stores.numbers.get(&reference.within(key.namespace.as_deref().unwrap_or_default()))?;
+    decoded(&found).map(|number| number.spec.number.clone())
+}
+
+fn same_number(number: &str, stores: &Stores) -> Vec<ObjectKey> {
+    stores
+        .numbers
+        .state_filter(|other| decoded(other).is_some_and(|other| other.spec.number == number))
+        .iter()
+        .map(|other| ObjectKey::of(&**other))
+        .collect()
+}

@@ -1,0 +1,62 @@
+//! Everything that is read for a phone number: its tenant, its rivals, its agent, its trunk.
+
+use kube::ResourceExt as _;
+use voxplane_crds::{PhoneNumber, VoiceAgent};
+use voxplane_store::resources::ResourceKind;
+use voxplane_telephony::E164;
+
+use crate::claims::Claims;
+use crate::context::Context;
+use crate::error::Error;
+use crate::home::{self, Home};
+use crate::identity::{Identity, identify};
+use crate::livekit::Connection;
+use crate::status::Problem;
+use crate::watch::ObjectKey;
+
+/// What was seen.
+#[derive(Debug)]
+pub struct Observed {
+    /// Its tenant, or why it has none.
+    pub home: Result<Home, Problem>,
+    /// Its id; `None` while its tenant is not accepted.
+    pub identity: Option<Identity>,
+    /// Whether this object has the number.
+    pub holds: bool,
+    /// The agent it names, if it exists.
+    pub agent: Option<VoiceAgent>,
+    /// Its carrier connection in LiveKit; `None`: nothing is known yet.
+    pub connection: Option<Connection>,
+    /// Whether a LiveKit is configured.
+    pub livekit: bool,
+    /// Why the database cannot be used, if it cannot.
+    pub database_problem: Option<String>,
+}
+
+/// Reads everything.
+///
+/// # Errors
+/// When the database fails.
+pub async fn read(number: &PhoneNumber, ctx: &Context) -> Result<Observed, Error> {
+    let home = home::find(ctx.stores(), &number.metadata);
+    let identity = match &home {
+        Ok(home) => {
+            let (agency, tenant) = (Some(home.agency_id), Some(home.tenant_id));
+            Some(identify(ctx, number, ResourceKind::PhoneNumber, agency, tenant).await?)
+        }
+        Err(_) => None,
+    };
+    let connection =
+        home.as_ref().ok().and_then(|home| ctx.programmed.get(&home.agency.name_any(), &number.spec.carrier));
+    let claims = Claims::now(ctx.stores());
+    let e164 = E164::parse(&number.spec.number).ok();
+    Ok(Observed {
+        home,
+        identity,
+        holds: e164.is_some_and(|e164| claims.holder(&e164) == Some(&ObjectKey::of(number))),
+        agent: ctx.stores().agent(&number.namespace().unwrap_or_default(), &number.spec.agent_ref.name),
+        connection,
+        livekit: ctx.livekit.is_some(),
+        database_problem: ctx.database.available().err(),
+    })
+}

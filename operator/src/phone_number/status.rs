@@ -1,0 +1,113 @@
+//! What is said about a phone number. Pure.
+
+use k8s_openapi::jiff::Timestamp;
+use kube::ResourceExt as _;
+use voxplane_crds::conditions::{self, Desired, reasons, types};
+use voxplane_crds::{PhoneNumber, PhoneNumberStatus, VoiceAgent};
+
+use super::observe::Observed;
+use super::validate::Valid;
+use crate::claims::Refusal;
+use crate::home::Home;
+use crate::identity::Identity;
+use crate::status::{Judgement, begin};
+
+/// The status of a phone number after a pass.
+#[must_use]
+pub fn compute(
+    number: &PhoneNumber,
+    seen: &Observed,
+    plan: &Result<Valid, Refusal>,
+    now: Timestamp,
+) -> PhoneNumberStatus {
+    let (judgement, bound) = match plan {
+        Err(refusal) => refused(refusal),
+        Ok(valid) => judge(number, seen, valid),
+    };
+    let mut desired = judgement.conditions();
+    // Before Ready, which is last.
+    desired.insert(desired.len().saturating_sub(1), bound);
+    let id = seen.identity.as_ref().and_then(Identity::id).map(|id| id.to_string());
+    let mut status = begin(number.status.as_ref(), id, number.metadata.generation, desired, now);
+    status.agency = seen.home.as_ref().ok().map(|home| home.agency.name_any());
+    match plan {
+        // What LiveKit has is not known just after a start: the last ids stay.
+        Ok(_) if seen.connection.is_none() => {}
+        Ok(_) => {
+            status.trunk_id = seen.connection.as_ref().and_then(|connection| connection.trunk_id.clone());
+            status.dispatch_rule_id = seen.connection.as_ref().and_then(|connection| connection.rule_id.clone());
+        }
+        Err(_) => (status.trunk_id, status.dispatch_rule_id) = (None, None),
+    }
+    status.agent_id = seen.agent.as_ref().and_then(|agent| agent.status.as_ref()?.id.clone());
+    status
+}
+
+fn refused(refusal: &Refusal) -> (Judgement, Desired) {
+    let judgement = match refusal {
+        Refusal::Spec(problem) => Judgement::refused(problem),
+        Refusal::Reference(problem) => Judgement {
+            resolved: problem.as_condition(types::RESOLVED_REFS),
+            programmed: Desired::unknown(types::PROGRAMMED, reasons::PENDING, "waiting for the carrier connection"),
+            ..Judgement::good()
+        },
+    };
+    (judgement, Desired::no(types::BOUND, reasons::PENDING, "the number is not on a trunk"))
+}
+
+fn judge(number: &PhoneNumber, seen: &Observed, valid: &Valid) -> (Judgement, Desired) {
+    let mut judgement = Judgement::good();
+    let agent = &number.spec.agent_ref.name;
+    if seen.agent.is_none() {
+        let message = format!("spec.agentRef: there is no VoiceAgent {agent:?} in this namespace");
+        judgement.resolved = Desired::no(types::RESOLVED_REFS, reasons::REF_NOT_FOUND, message);
+    }
+    judgement.programmed = programmed(seen, valid);
+    let bound = bound(seen.agent.as_ref());
+    let suspended =
+        seen.home.as_ref().ok().and_then(Home::suspension).map(|problem| problem.as_condition(types::READY));
+    let database = seen.database_problem.as_ref().map(|why| {
+        let message = format!("the route is kept; whether calls are taken is not known: {why}");
+        Desired::unknown(types::READY, reasons::DATABASE_UNAVAILABLE, message)
+    });
+    judgement.obstacle = suspended.or(database).or_else(|| Some(bound.clone()));
+    (judgement, bound)
+}
+
+fn programmed(seen: &Observed, valid: &Valid) -> Desired {
+    let no = |reason, message: &str| Desired::no(types::PROGRAMMED, reason, message);
+    match &seen.connection {
+        _ if !seen.livekit => no(reasons::LIVEKIT_ERROR, "no LiveKit is configured"),
+        None => Desired::unknown(types::PROGRAMMED, reasons::PENDING, "the trunk has not been looked at yet"),
+        Some(connection) if connection.numbers.contains(&valid.number) => {
+            Desired::yes(types::PROGRAMMED, reasons::PROGRAMMED)
+        }
+        Some(connection) if connection.blocked.contains(&valid.number) => {
+            no(reasons::LIVEKIT_ERROR, "the number is on a trunk in LiveKit that does not belong to the agency")
+        }
+        Some(connection) if connection.problem.is_some() => no(
+            reasons::LIVEKIT_ERROR,
+            "the trunk of the carrier connection could not be changed: see the agency's status",
+        ),
+        Some(_) => no(reasons::PENDING, "the number is being put on the trunk of its carrier connection"),
+    }
+}
+
+fn bound(agent: Option<&VoiceAgent>) -> Desired {
+    let Some(agent) = agent else {
+        return Desired::no(types::BOUND, reasons::REF_NOT_FOUND, "there is no agent to answer");
+    };
+    let name = agent.name_any();
+    if agent.metadata.deletion_timestamp.is_some() {
+        return Desired::no(types::BOUND, reasons::TERMINATING, format!("agent {name:?} is being deleted"));
+    }
+    let conditions = agent.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    match conditions::find(conditions, types::READY) {
+        Some(ready) if ready.status == "True" => Desired::yes(types::BOUND, reasons::BOUND),
+        Some(ready) if ready.status == "False" => {
+            let message = format!("agent {name:?} is not ready ({}): {}", ready.reason, ready.message);
+            Desired::no(types::BOUND, reasons::WAITING_FOR_DEPENDENCY, message)
+        }
+        _ => Desired::unknown(types::BOUND, reasons::PENDING, format!("whether agent {name:?} is ready is not known")),
+    }
+}

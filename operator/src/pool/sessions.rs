@@ -1,0 +1,97 @@
+//! Reads the sessions of all pools, for the status of agents and the marks on pods.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt as _;
+use tokio_util::sync::CancellationToken;
+use voxplane_crds::labels;
+use voxplane_platform::error_chain::ErrorChain;
+use voxplane_store::sessions;
+
+use super::busy::{Mark, MarkedPod, Memory};
+use super::{PodReport, PoolReport};
+use crate::apply::Applier;
+use crate::context::Context;
+use crate::database::DatabaseAway;
+use crate::watch::Change;
+
+/// How often sessions are read. A busy pod is marked at most this much later.
+const EVERY: Duration = Duration::from_secs(2);
+
+/// Reads sessions and keeps the marks of pods until `stop` is cancelled.
+pub async fn observe(ctx: Arc<Context>, stop: CancellationToken) {
+    let apply = Applier::new(ctx.client.clone(), "pods");
+    let mut memory = Memory::default();
+    loop {
+        // Nothing is known while the database is away: status and marks stay as they are.
+        if ctx.database.available().is_ok() {
+            match read(&ctx).await {
+                Ok(reports) => {
+                    let marks = memory.decide(&pods(&ctx), &calls(&reports), Instant::now());
+                    for namespace in ctx.pools.replace(reports) {
+                        ctx.router.announce(&Change::Pool { namespace });
+                    }
+                    write(&ctx, &apply, &marks).await;
+                }
+                Err(error) => tracing::warn!(error = %ErrorChain(&error), "cannot read the sessions of runtime pods"),
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(EVERY) => {}
+            () = stop.cancelled() => return,
+        }
+    }
+}
+
+async fn read(ctx: &Context) -> Result<HashMap<String, PoolReport>, DatabaseAway> {
+    let mut tx = ctx.database.begin().await?;
+    let mut reports: HashMap<String, PoolReport> = HashMap::new();
+    for (pool, _) in sessions::pools(&mut tx).await? {
+        let Some((namespace, _)) = pool.split_once('/') else { continue };
+        let report = reports.entry(namespace.to_owned()).or_default();
+        for pod in sessions::pods(&mut tx, &pool).await? {
+            report.busy += pod.busy;
+            if !pod.draining {
+                report.slots += pod.slots;
+            }
+            *report.by_credentials_hash.entry(pod.credentials_hash).or_insert(0) += 1;
+            report.pods.push(PodReport { name: pod.pod_name, uid: pod.pod_uid, busy: pod.busy });
+        }
+    }
+    tx.rollback().await?;
+    Ok(reports)
+}
+
+fn pods(ctx: &Context) -> Vec<MarkedPod> {
+    let marked =
+        |pod: &kube::core::PartialObjectMeta<Pod>| pod.labels().get(labels::BUSY).is_some_and(|value| value == "true");
+    ctx.stores()
+        .pods
+        .state()
+        .iter()
+        .map(|pod| MarkedPod {
+            namespace: pod.namespace().unwrap_or_default(),
+            name: pod.name_any(),
+            uid: pod.uid().unwrap_or_default(),
+            marked: marked(pod),
+        })
+        .collect()
+}
+
+fn calls(reports: &HashMap<String, PoolReport>) -> HashMap<String, i32> {
+    reports.values().flat_map(|report| &report.pods).map(|pod| (pod.uid.clone(), pod.busy)).collect()
+}
+
+async fn write(ctx: &Context, apply: &Applier, marks: &[Mark]) {
+    for mark in marks {
+        let written = apply.annotate::<Pod>(&mark.namespace, &mark.name, mark.patch()).await;
+        ctx.metrics.wrote("pod_marks", written.is_ok());
+        if let Err(error) = written {
+            let pod = format!("{}/{}", mark.namespace, mark.name);
+            tracing::warn!(pod, error = %ErrorChain(&error), "cannot mark a runtime pod, trying again");
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! What a tenant's namespace may hold.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{LimitRange, LimitRangeItem, LimitRangeSpec, ResourceQuota, ResourceQuotaSpec};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+
+use super::super::validate::Valid;
+use crate::namespaces;
+
+/// KnowledgeBases a tenant may have. A fixed bound against runaway automation; no quota of the tenant sets it.
+const KNOWLEDGE_BASES: i32 = 100;
+/// Secrets a tenant may have: provider keys, and what controllers of the cluster add.
+const SECRETS: i32 = 200;
+
+/// Counts and pods. A pool never needs more pods than the tenant may have calls; a rolling update doubles them, while
+/// old pods finish their calls, and one more is starting.
+pub fn quota(valid: &Valid, own: &BTreeMap<String, String>) -> ResourceQuota {
+    let pods = valid.max_calls.max(1).saturating_mul(2).saturating_add(1);
+    let hard = [
+        ("count/voiceagents.voxplane.dev", valid.voice_agents),
+        ("count/phonenumbers.voxplane.dev", valid.phone_numbers),
+        ("count/knowledgebases.voxplane.dev", KNOWLEDGE_BASES),
+        ("count/secrets", SECRETS),
+        ("count/services", 0),
+        ("count/persistentvolumeclaims", 0),
+        ("pods", pods),
+    ];
+    ResourceQuota {
+        metadata: namespaces::meta(&valid.namespace, "voxplane", own),
+        spec: Some(ResourceQuotaSpec {
+            hard: Some(hard.map(|(what, most)| (what.to_owned(), Quantity(most.to_string()))).into()),
+            ..ResourceQuotaSpec::default()
+        }),
+        ..ResourceQuota::default()
+    }
+}
+
+/// For containers that do not say, for example ones that a service mesh injects.
+pub fn defaults(valid: &Valid, own: &BTreeMap<String, String>) -> LimitRange {
+    let quantities = |list: &[(&str, &str)]| {
+        Some(list.iter().map(|(what, how_much)| ((*what).to_owned(), Quantity((*how_much).to_owned()))).collect())
+    };
+    LimitRange {
+        metadata: namespaces::meta(&valid.namespace, "voxplane", own),
+        spec: Some(LimitRangeSpec {
+            limits: vec![LimitRangeItem {
+                type_: "Container".to_owned(),
+                // No limit of the CPU: a throttled pod is a stuttering voice.
+                default: quantities(&[("memory", "512Mi")]),
+                default_request: quantities(&[("cpu", "50m"), ("memory", "128Mi")]),
+                ..LimitRangeItem::default()
+            }],
+        }),
+    }
+}

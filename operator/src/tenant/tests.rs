@@ -1,0 +1,138 @@
+//! What is made for a tenant, and that no two tenants meet in it.
+
+use proptest::prelude::*;
+use uuid::Uuid;
+use voxplane_crds::conditions::{reasons, types};
+use voxplane_crds::labels;
+
+use super::observe::Observed;
+use super::{build, status, validate};
+use crate::config::{EgressAllowance, PortRange};
+use crate::identity::Identity;
+use crate::testing::{agency, condition, now, tenant};
+
+fn seen(agency_name: &str) -> Observed {
+    Observed {
+        agency: Ok(agency(agency_name)),
+        identity: Some(Identity::Registered(Uuid::from_u128(0xb))),
+        namespace: None,
+        older_siblings: 0,
+        control_ca: Some("-----BEGIN CERTIFICATE-----\n…\n-----END CERTIFICATE-----\n".to_owned()),
+        egress: vec![EgressAllowance {
+            name: "livekit".to_owned(),
+            cidr: "10.243.0.1/32".to_owned(),
+            ports: vec![
+                PortRange { protocol: "TCP".to_owned(), port: 7880, end_port: None },
+                PortRange { protocol: "UDP".to_owned(), port: 50000, end_port: Some(60000) },
+            ],
+        }],
+        system_namespace: "voxplane-system".to_owned(),
+    }
+}
+
+#[test]
+fn everything_that_is_made() {
+    let valid = validate::check(&tenant("brightline", "dental-clinic"), &seen("brightline")).unwrap();
+    insta::assert_yaml_snapshot!(build::all(&valid));
+}
+
+#[test]
+fn pods_reach_nothing_that_is_not_listed() {
+    let mut seen = seen("brightline");
+    seen.egress.clear();
+    let valid = validate::check(&tenant("brightline", "dental-clinic"), &seen).unwrap();
+    let policies = build::all(&valid).network;
+    let deny = policies[0].spec.as_ref().unwrap();
+    assert_eq!(deny.pod_selector, None, "the denial holds for every pod");
+    assert!(deny.egress.is_none() && deny.ingress.is_none());
+    assert_eq!(deny.policy_types.as_deref(), Some(&["Ingress".to_owned(), "Egress".to_owned()][..]));
+    for policy in &policies[1..] {
+        let spec = policy.spec.as_ref().unwrap();
+        for rule in spec.egress.iter().flatten() {
+            assert!(rule.to.as_ref().is_some_and(|to| !to.is_empty()), "an empty `to` would mean everywhere");
+            assert!(rule.ports.as_ref().is_some_and(|ports| !ports.is_empty()), "no ports would mean every port");
+        }
+        for rule in spec.ingress.iter().flatten() {
+            assert!(rule.from.as_ref().is_some_and(|from| !from.is_empty()));
+        }
+    }
+}
+
+#[test]
+fn one_tenant_too_many_waits_for_room() {
+    let seen = Observed { older_siblings: 100, ..seen("brightline") };
+    let tenant = tenant("brightline", "dental-clinic");
+    let plan = validate::check(&tenant, &seen);
+    let status = status::compute(&tenant, &seen, &plan, now());
+    assert_eq!(condition(&status, types::ACCEPTED), ("False".into(), reasons::QUOTA_EXCEEDED.into()));
+}
+
+#[test]
+fn the_agencys_suspension_is_visible_at_its_tenants() {
+    let mut suspended = agency("brightline");
+    suspended.spec.suspended = true;
+    let seen = Observed { agency: Ok(suspended), ..seen("brightline") };
+    let tenant = tenant("brightline", "dental-clinic");
+    let plan = validate::check(&tenant, &seen);
+    let status = status::compute(&tenant, &seen, &plan, now());
+    assert_eq!(condition(&status, types::READY), ("False".into(), reasons::SUSPENDED.into()));
+    assert_eq!(condition(&status, types::PROGRAMMED).0, "True");
+}
+
+#[test]
+fn an_agency_that_is_not_accepted_has_no_tenants() {
+    let mut refused = agency("brightline");
+    refused.status = None;
+    let seen = Observed { agency: Ok(refused), ..seen("brightline") };
+    let problem = validate::check(&tenant("brightline", "dental-clinic"), &seen).unwrap_err();
+    assert_eq!(problem.reason, reasons::PENDING);
+}
+
+fn agency_name() -> impl Strategy<Value = String> {
+    "[a-z0-9](-?[a-z0-9]){0,9}"
+}
+
+fn tenant_name() -> impl Strategy<Value = String> {
+    "[a-z0-9](-?[a-z0-9]){0,14}"
+}
+
+proptest! {
+    #[test]
+    fn no_two_tenants_share_anything(
+        (agency_a, tenant_a) in (agency_name(), tenant_name()),
+        (agency_b, tenant_b) in (agency_name(), tenant_name()),
+    ) {
+        prop_assume!((&agency_a, &tenant_a) != (&agency_b, &tenant_b));
+        let objects = |agency: &str, name: &str| {
+            let valid = validate::check(&tenant(agency, name), &seen(agency)).unwrap();
+            let own = voxplane_crds::names::tenant_namespace(agency, name);
+            let desired = serde_json::to_value(build::all(&valid)).unwrap();
+            let mut found = Vec::new();
+            collect(&desired, &mut found);
+            for meta in &found {
+                let namespace = meta["namespace"].as_str().or(meta["name"].as_str()).unwrap();
+                assert_eq!(namespace, own);
+                assert_eq!(meta["labels"][labels::AGENCY], agency);
+                assert_eq!(meta["labels"][labels::TENANT], name);
+                assert_eq!(meta["labels"][labels::MANAGED_BY], labels::MANAGED_BY_OPERATOR);
+            }
+            (own, found.len())
+        };
+        let (a, b) = (objects(&agency_a, &tenant_a), objects(&agency_b, &tenant_b));
+        prop_assert!(a.1 >= 10 && b.1 >= 10);
+        prop_assert_ne!(a.0, b.0);
+    }
+}
+
+fn collect(value: &serde_json::Value, found: &mut Vec<serde_json::Value>) {
+    match value {
+        serde_json::Value::Object(fields) => {
+            if let (Some(meta), true) = (fields.get("metadata"), fields.contains_key("apiVersion")) {
+                found.push(meta.clone());
+            }
+            fields.values().for_each(|value| collect(value, found));
+        }
+        serde_json::Value::Array(values) => values.iter().for_each(|value| collect(value, found)),
+        _ => {}
+    }
+}

@@ -1,0 +1,100 @@
+//! What goes with a voice agent: its calls finish first, its keys leave the pool, and with the last agent of the tenant
+//! goes the pool.
+
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use kube::ResourceExt as _;
+use voxplane_crds::{VoiceAgent, labels, names};
+use voxplane_store::{AgentId, calls};
+
+use super::pool::DRAIN_MARGIN_SECONDS;
+use super::{build, observe, validate};
+use crate::apply::Applier;
+use crate::context::Context;
+use crate::database::DatabaseAway;
+use crate::error::Error;
+use crate::home;
+use crate::identity;
+use crate::kind::Cleanup;
+
+/// Does the next step.
+///
+/// # Errors
+/// When the API server or the database fails.
+pub async fn run(agent: &VoiceAgent, ctx: &Context, apply: &Applier) -> Result<Cleanup, Error> {
+    if let Some(waiting) = calls_under_way(agent, ctx).await? {
+        return Ok(waiting);
+    }
+    let namespace = agent.namespace().unwrap_or_default();
+    if observe::living(ctx.stores(), agent).is_empty() {
+        // Pods that are told to stop finish their calls; the keys go with them.
+        if let Some(waiting) = remove_pool(&namespace, ctx, apply).await? {
+            return Ok(waiting);
+        }
+    } else {
+        shrink_pool(agent, ctx, apply).await?;
+    }
+    identity::retire(ctx, agent).await?;
+    Ok(Cleanup::Done)
+}
+
+/// New calls are refused from the moment of deletion; those under way go on to their end, at most as long as the agent
+/// lets a call last.
+async fn calls_under_way(agent: &VoiceAgent, ctx: &Context) -> Result<Option<Cleanup>, Error> {
+    let limit = i64::from(agent.spec.limits.max_duration_seconds) + DRAIN_MARGIN_SECONDS;
+    let deleted_at = agent.metadata.deletion_timestamp.as_ref().map(|time| time.0);
+    let over = deleted_at.is_some_and(|at| Timestamp::now().duration_since(at) > SignedDuration::from_secs(limit));
+    let id = agent.status.as_ref().and_then(|status| status.id.as_deref()).and_then(|id| id.parse::<AgentId>().ok());
+    let (Some(id), false) = (id, over) else { return Ok(None) };
+    let mut tx = match ctx.database.begin().await {
+        Ok(tx) => tx,
+        Err(DatabaseAway::NotConfigured(_)) => return Ok(None),
+        Err(away) => {
+            return Ok(Some(Cleanup::waiting(format!("whether calls are under way is not known: {away}"))));
+        }
+    };
+    let live = calls::live(&mut tx).await?.iter().filter(|call| call.agent == id).count();
+    tx.rollback().await?;
+    Ok((live > 0).then(|| Cleanup::waiting(format!("waiting for {live} calls to end"))))
+}
+
+/// Deletes the pool. The Deployment goes first and takes its pods with it; what they use goes when they are gone.
+async fn remove_pool(namespace: &str, ctx: &Context, apply: &Applier) -> Result<Option<Cleanup>, Error> {
+    // A namespace that somebody deletes takes everything along, our own rights in it first: nothing is left to do
+    // there, and every attempt would be refused, so that this agent would keep the namespace from going for ever.
+    let doomed = ctx.stores().is_terminating(namespace);
+    if !doomed && observe::deployment(ctx.stores(), namespace).is_some() {
+        apply.delete::<Deployment>(namespace, names::POOL_DEPLOYMENT).await?;
+    }
+    let pods = ctx.stores().pods.state_filter(|pod| {
+        pod.namespace().as_deref() == Some(namespace)
+            && pod.labels().get(labels::COMPONENT).is_some_and(|component| component == labels::COMPONENT_RUNTIME)
+    });
+    if !pods.is_empty() {
+        return Ok(Some(Cleanup::waiting(format!("waiting for {} pods of the pool to finish", pods.len()))));
+    }
+    if !doomed {
+        apply.delete::<PodDisruptionBudget>(namespace, names::POOL_DISRUPTION_BUDGET).await?;
+        apply.delete::<Secret>(namespace, names::POOL_CREDENTIALS).await?;
+        apply.delete::<ServiceAccount>(namespace, names::POOL_SERVICE_ACCOUNT).await?;
+    }
+    Ok(None)
+}
+
+/// Builds the pool for the agents that stay. Their namespace may be going too: then there is nothing to build.
+async fn shrink_pool(agent: &VoiceAgent, ctx: &Context, apply: &Applier) -> Result<(), Error> {
+    if home::find(ctx.stores(), &agent.metadata).is_err() {
+        return Ok(());
+    }
+    let seen = observe::read(agent, ctx).await?;
+    match validate::pool_of_others(&seen) {
+        Some(pool) => match build::of_pool(&pool).apply(apply).await {
+            // A namespace that is being deleted takes no new objects.
+            Err(error) if error.is_forbidden() || error.is_not_found() => Ok(()),
+            other => other,
+        },
+        None => Ok(()),
+    }
+}

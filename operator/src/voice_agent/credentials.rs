@@ -1,0 +1,143 @@
+//! Which Secrets an agent may use, and the set of keys that a pool gets. Pure.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+use kube::ResourceExt as _;
+use sha2::{Digest as _, Sha256};
+use voxplane_crds::conditions::reasons;
+use voxplane_crds::{VoiceAgent, VoiceAgentSpec, labels, names};
+
+use crate::status::Problem;
+
+/// Key of a user's Secret with the provider's key.
+const API_KEY: &str = "api-key";
+/// Key of a user's Secret with the addresses its key may be sent to.
+const ALLOWED_ENDPOINTS: &str = "allowed-endpoints";
+
+/// The keys of one user Secret.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Key {
+    api_key: Vec<u8>,
+    endpoints: Vec<String>,
+}
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Key").field("endpoints", &self.endpoints).finish_non_exhaustive()
+    }
+}
+
+/// The keys of a pool by name of the user's Secret.
+pub type KeySet = BTreeMap<String, Key>;
+
+/// The keys that an agent may use.
+///
+/// # Errors
+/// A problem for `ResolvedRefs`: a Secret is missing, is not meant to be referenced, or its key would be sent to an
+/// address that it does not allow.
+pub fn permitted(spec: &VoiceAgentSpec, secrets: &BTreeMap<String, Secret>) -> Result<KeySet, Problem> {
+    let mut keys = KeySet::new();
+    for (field, reference, provider, base_url) in references(spec) {
+        let key = permit(field, reference, provider, base_url, secrets)?;
+        keys.insert(reference.to_owned(), key);
+    }
+    Ok(keys)
+}
+
+type Reference<'a> = (&'static str, &'a str, &'static str, Option<&'a str>);
+
+fn references(spec: &VoiceAgentSpec) -> Vec<Reference<'_>> {
+    [
+        ("spec.stt.secretRef", &spec.stt.secret_ref, spec.stt.provider.as_str(), None),
+        ("spec.llm.secretRef", &spec.llm.secret_ref, spec.llm.provider.as_str(), spec.llm.base_url.as_deref()),
+        ("spec.tts.secretRef", &spec.tts.secret_ref, spec.tts.provider.as_str(), None),
+    ]
+    .into_iter()
+    .filter_map(|(field, reference, provider, url)| Some((field, reference.as_ref()?.name.as_str(), provider, url)))
+    .collect()
+}
+
+fn permit(
+    field: &str,
+    name: &str,
+    provider: &str,
+    base_url: Option<&str>,
+    secrets: &BTreeMap<String, Secret>,
+) -> Result<Key, Problem> {
+    let Some(secret) = secrets.get(name) else {
+        let message = format!("{field}: there is no Secret {name:?} in this namespace");
+        return Err(Problem::new(reasons::REF_NOT_FOUND, message));
+    };
+    let refused = |what: String| Problem::new(reasons::REF_NOT_PERMITTED, format!("{field}: Secret {name:?} {what}"));
+    if secret.type_.as_deref() != Some(labels::CREDENTIALS_SECRET_TYPE) {
+        return Err(refused(format!(
+            "is not of type {}: only such Secrets may be used",
+            labels::CREDENTIALS_SECRET_TYPE
+        )));
+    }
+    let label = secret.labels().get(labels::PROVIDER).map(String::as_str);
+    if label != Some(provider) {
+        return Err(refused(format!(
+            "is not meant for this provider: it needs the label {}={provider}",
+            labels::PROVIDER
+        )));
+    }
+    let data = |key: &str| secret.data.as_ref().and_then(|data| data.get(key)).map(|bytes| bytes.0.clone());
+    let Some(api_key) = data(API_KEY).filter(|key| !key.is_empty()) else {
+        return Err(refused(format!("needs the key {API_KEY:?}")));
+    };
+    let endpoints = String::from_utf8(data(ALLOWED_ENDPOINTS).unwrap_or_default()).unwrap_or_default();
+    let endpoints: Vec<String> =
+        endpoints.lines().map(|line| normal(line.trim())).filter(|line| !line.is_empty()).collect();
+    if let Some(url) = base_url
+        && !endpoints.contains(&normal(url))
+    {
+        return Err(refused(format!(
+            "does not allow its key to be sent to spec.llm.baseUrl: add that address to its key {ALLOWED_ENDPOINTS:?}, \
+             one per line"
+        )));
+    }
+    Ok(Key { api_key, endpoints })
+}
+
+fn normal(url: &str) -> String {
+    url.trim_end_matches('/').to_owned()
+}
+
+/// The set of a pool: the keys of all agents that may use theirs. One agent's mistake takes no keys from the others.
+#[must_use]
+pub fn of_pool(agents: &[&VoiceAgent], secrets: &BTreeMap<String, Secret>) -> KeySet {
+    agents.iter().filter_map(|agent| permitted(&agent.spec, secrets).ok()).flatten().collect()
+}
+
+/// What pods report when they have read exactly this set. It is derived from the keys and says nothing about them.
+#[must_use]
+pub fn hash(keys: &KeySet) -> String {
+    let mut digest = Sha256::new();
+    for (file, content) in files(keys) {
+        // Lengths first, so that no two sets read alike.
+        digest.update(u64::try_from(file.len()).unwrap_or(u64::MAX).to_be_bytes());
+        digest.update(file.as_bytes());
+        digest.update(u64::try_from(content.len()).unwrap_or(u64::MAX).to_be_bytes());
+        digest.update(&content);
+    }
+    hex::encode(&digest.finalize()[..16])
+}
+
+/// The assembled Secret's data: `NAME`, `NAME.endpoints`, and the hash of all of them.
+#[must_use]
+pub fn data(keys: &KeySet) -> BTreeMap<String, ByteString> {
+    let mut data: BTreeMap<_, _> = files(keys).into_iter().map(|(name, content)| (name, ByteString(content))).collect();
+    data.insert(names::CREDENTIALS_HASH_KEY.to_owned(), ByteString(hash(keys).into_bytes()));
+    data
+}
+
+fn files(keys: &KeySet) -> BTreeMap<String, Vec<u8>> {
+    keys.iter()
+        .flat_map(|(name, key)| {
+            [(name.clone(), key.api_key.clone()), (format!("{name}.endpoints"), key.endpoints.join("\n").into_bytes())]
+        })
+        .collect()
+}

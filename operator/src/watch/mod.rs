@@ -1,0 +1,11 @@
+//! What the operator sees of the cluster: one watch per kind, shared by all controllers, and who is told of a change.
+
+mod change;
+mod queue;
+mod router;
+mod stores;
+
+pub use change::{Change, ObjectKey};
+pub use queue::Queue;
+pub use router::{Queues, Router};
+pub use stores::{Guarded, Stores, Writers, decoded};

@@ -1,0 +1,178 @@
+//! What the watches have seen, for everybody to read.
+
+use std::sync::Arc;
+
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{Namespace, Pod};
+use kube::core::{DeserializeGuard, PartialObjectMeta};
+use kube::runtime::reflector::{self, ObjectRef, Store};
+use voxplane_crds::names::{self, NamespaceOwner};
+use voxplane_crds::{Agency, KnowledgeBase, PhoneNumber, Tenant, VoiceAgent};
+
+/// An object that may not be readable: a newer version of the definitions can store what this program does not know.
+pub type Guarded<K> = DeserializeGuard<K>;
+
+/// The object, if this program can read it.
+#[must_use]
+pub fn decoded<K>(object: &Guarded<K>) -> Option<&K> {
+    object.0.as_ref().ok()
+}
+
+/// The caches of all watches.
+#[derive(Clone, Debug)]
+pub struct Stores {
+    /// All agencies.
+    pub agencies: Store<Guarded<Agency>>,
+    /// All tenants.
+    pub tenants: Store<Guarded<Tenant>>,
+    /// All voice agents.
+    pub agents: Store<Guarded<VoiceAgent>>,
+    /// All phone numbers.
+    pub numbers: Store<Guarded<PhoneNumber>>,
+    /// All knowledge bases.
+    pub knowledge: Store<Guarded<KnowledgeBase>>,
+    /// Namespaces that the operator made.
+    pub namespaces: Store<PartialObjectMeta<Namespace>>,
+    /// Deployments of runtime pods.
+    pub deployments: Store<Deployment>,
+    /// Runtime pods.
+    pub pods: Store<PartialObjectMeta<Pod>>,
+}
+
+/// The writing halves of [`Stores`].
+#[derive(Debug)]
+pub struct Writers {
+    pub(super) agencies: reflector::store::Writer<Guarded<Agency>>,
+    pub(super) tenants: reflector::store::Writer<Guarded<Tenant>>,
+    pub(super) agents: reflector::store::Writer<Guarded<VoiceAgent>>,
+    pub(super) numbers: reflector::store::Writer<Guarded<PhoneNumber>>,
+    pub(super) knowledge: reflector::store::Writer<Guarded<KnowledgeBase>>,
+    pub(super) namespaces: reflector::store::Writer<PartialObjectMeta<Namespace>>,
+    pub(super) deployments: reflector::store::Writer<Deployment>,
+    pub(super) pods: reflector::store::Writer<PartialObjectMeta<Pod>>,
+}
+
+impl Stores {
+    /// Empty caches and the halves that fill them.
+    #[must_use]
+    pub fn new() -> (Self, Writers) {
+        let (agencies, write_agencies) = reflector::store();
+        let (tenants, write_tenants) = reflector::store();
+        let (agents, write_agents) = reflector::store();
+        let (numbers, write_numbers) = reflector::store();
+        let (knowledge, write_knowledge) = reflector::store();
+        let (namespaces, write_namespaces) = reflector::store();
+        let (deployments, write_deployments) = reflector::store();
+        let (pods, write_pods) = reflector::store();
+        let stores = Self { agencies, tenants, agents, numbers, knowledge, namespaces, deployments, pods };
+        let writers = Writers {
+            agencies: write_agencies,
+            tenants: write_tenants,
+            agents: write_agents,
+            numbers: write_numbers,
+            knowledge: write_knowledge,
+            namespaces: write_namespaces,
+            deployments: write_deployments,
+            pods: write_pods,
+        };
+        (stores, writers)
+    }
+
+    /// Waits until every watch has listed its objects: before that, "nobody claims this number" means nothing.
+    ///
+    /// # Errors
+    /// When a watch ended before it listed anything.
+    pub async fn wait_until_ready(&self) -> Result<(), reflector::store::WriterDropped> {
+        self.agencies.wait_until_ready().await?;
+        self.tenants.wait_until_ready().await?;
+        self.agents.wait_until_ready().await?;
+        self.numbers.wait_until_ready().await?;
+        self.knowledge.wait_until_ready().await?;
+        self.namespaces.wait_until_ready().await?;
+        self.deployments.wait_until_ready().await?;
+        self.pods.wait_until_ready().await
+    }
+
+    /// An agency by name.
+    #[must_use]
+    pub fn agency(&self, name: &str) -> Option<Agency> {
+        let found = self.agencies.get(&ObjectRef::new(name))?;
+        decoded(&found).cloned()
+    }
+
+    /// A tenant by its agency's name and its own.
+    #[must_use]
+    pub fn tenant(&self, agency: &str, name: &str) -> Option<Tenant> {
+        let found = self.tenants.get(&ObjectRef::new(name).within(&names::agency_namespace(agency)))?;
+        decoded(&found).cloned()
+    }
+
+    /// A voice agent.
+    #[must_use]
+    pub fn agent(&self, namespace: &str, name: &str) -> Option<VoiceAgent> {
+        let found = self.agents.get(&ObjectRef::new(name).within(namespace))?;
+        decoded(&found).cloned()
+    }
+
+    /// Whether a namespace of ours is being deleted.
+    #[must_use]
+    pub fn is_terminating(&self, namespace: &str) -> bool {
+        let found = self.namespaces.get(&ObjectRef::new(namespace));
+        found.is_some_and(|namespace| namespace.metadata.deletion_timestamp.is_some())
+    }
+
+    /// Whether a knowledge base exists, readable or not.
+    #[must_use]
+    pub fn has_knowledge_base(&self, namespace: &str, name: &str) -> bool {
+        self.knowledge.get(&ObjectRef::new(name).within(namespace)).is_some()
+    }
+
+    /// Everything of one kind in one namespace, by name.
+    #[must_use]
+    pub fn within<K>(store: &Store<Guarded<K>>, namespace: &str) -> Vec<Arc<Guarded<K>>>
+    where
+        K: kube::Resource<DynamicType = ()> + Clone + 'static,
+    {
+        let mut found =
+            store.state_filter(|object| kube::Resource::meta(object).namespace.as_deref() == Some(namespace));
+        found.sort_by(|a, b| kube::Resource::meta(&**a).name.cmp(&kube::Resource::meta(&**b).name));
+        found
+    }
+
+    /// Names of the tenant namespaces of an agency in which there is something of `store`'s kind.
+    #[must_use]
+    pub fn keys_of_agency<K>(store: &Store<Guarded<K>>, agency: &str) -> Vec<super::ObjectKey>
+    where
+        K: kube::Resource<DynamicType = ()> + Clone + 'static,
+    {
+        store
+            .state_filter(|object| {
+                kube::Resource::meta(object).namespace.as_deref().and_then(names::owner_of_namespace).is_some_and(
+                    |owner| match owner {
+                        NamespaceOwner::Tenant { agency: name, .. } | NamespaceOwner::Agency(name) => name == agency,
+                    },
+                )
+            })
+            .iter()
+            .map(|object| super::ObjectKey::of(&**object))
+            .collect()
+    }
+
+    /// Keys of everything of one kind.
+    #[must_use]
+    pub fn all_keys<K>(store: &Store<Guarded<K>>) -> Vec<super::ObjectKey>
+    where
+        K: kube::Resource<DynamicType = ()> + Clone + 'static,
+    {
+        store.state().iter().map(|object| super::ObjectKey::of(&**object)).collect()
+    }
+
+    /// Keys of everything of one kind in one namespace.
+    #[must_use]
+    pub fn keys_within<K>(store: &Store<Guarded<K>>, namespace: &str) -> Vec<super::ObjectKey>
+    where
+        K: kube::Resource<DynamicType = ()> + Clone + 'static,
+    {
+        Self::within(store, namespace).iter().map(|object| super::ObjectKey::of(&**object)).collect()
+    }
+}
