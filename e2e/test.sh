@@ -79,14 +79,33 @@ root_tests() { [ "$(id -u)" -ne 0 ] || cargo test "${all[@]}" --test teardown; }
 
 generated() { environment && "$programs/voxplane-xtask" generate --check; }
 
+# What a person would look at next, since the lab is gone when the result is read.
+explain_failure() {
+    local part
+    printf '\n-- what the product said meanwhile\n'
+    for part in operator api; do
+        printf '\n-- %s: warnings and errors\n' "$part"
+        lab exec -- kubectl --namespace voxplane-system logs "deployment/voxplane-$part" --all-containers --tail=-1 \
+            | grep -E 'WARN|ERROR' | tail -n 40
+    done
+    printf '\n-- pods that are not running\n'
+    lab exec -- kubectl get pods --all-namespaces --field-selector=status.phase!=Running --no-headers
+    printf '\n-- warnings of the cluster\n'
+    lab exec -- kubectl get events --all-namespaces --field-selector=type=Warning --sort-by=.lastTimestamp \
+        --no-headers | tail -n 25
+}
+
 end_to_end() {
     local document promises
     document=$(mktemp) && environment && lab env --json >"$document" || return
     promises=$(cd e2e/tests && printf -- '--test %s ' *.rs) && promises=${promises//.rs/}
+    # Errors say what was tried at every step; a backtrace of the test runner would bury them.
     # shellcheck disable=SC2086 # several words on purpose
-    VOXPLANE_LAB_ENV=$document cargo test "${all[@]}" --no-fail-fast $promises -- --test-threads=1 --nocapture
+    VOXPLANE_LAB_ENV=$document RUST_BACKTRACE=0 \
+        cargo test "${all[@]}" --no-fail-fast $promises -- --test-threads=1 --nocapture
     local result=$?
     rm -f "$document"
+    [ $result -eq 0 ] || explain_failure
     return $result
 }
 

@@ -33,8 +33,8 @@ async fn an_interrupted_agent_stops_and_remembers_what_was_heard() -> Result<()>
     );
     call.hang_up().await?;
 
-    let id = world.rest.wait_new_call(&before, Duration::from_secs(5)).await?;
-    world.rest.wait_ended(&id, Duration::from_secs(10)).await?;
+    let id = world.rest.wait_new_call(&before, Duration::from_secs(15)).await?;
+    world.rest.wait_ended(&id, Duration::from_secs(30)).await?;
     let events = world.rest.events(&id).await?;
     let of = |type_: &str| events.iter().filter(|event| event["type"] == type_).collect::<Vec<_>>();
     assert_eq!(of("barge_in.committed").len(), 1, "{events:#?}");

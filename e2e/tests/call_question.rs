@@ -40,7 +40,7 @@ async fn a_caller_asks_and_is_answered() -> Result<()> {
     call.say("goodbye").await?;
     let farewell = call.listen(Duration::from_secs(20)).await?;
     assert!(farewell.segment.millis() > 300, "a farewell is spoken before the line drops");
-    assert_eq!(call.ended(Duration::from_secs(10)).await?, EndCause::ByFarEnd);
+    assert_eq!(call.ended(Duration::from_secs(30)).await?, EndCause::ByFarEnd);
 
     let recording = call.recording();
     println!(
@@ -48,8 +48,8 @@ async fn a_caller_asks_and_is_answered() -> Result<()> {
         heard::response_times(&recording.spoken, &recording.heard)
     );
 
-    let id = world.rest.wait_new_call(&before, Duration::from_secs(5)).await?;
-    let record = world.rest.wait_ended(&id, Duration::from_secs(10)).await?;
+    let id = world.rest.wait_new_call(&before, Duration::from_secs(15)).await?;
+    let record = world.rest.wait_ended(&id, Duration::from_secs(30)).await?;
     assert_eq!(record["status"], "completed", "{record:#}");
 
     let transcript = world.transcript(&id).await?;

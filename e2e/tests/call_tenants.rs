@@ -35,7 +35,7 @@ async fn two_tenants_in_parallel_never_mix() -> Result<()> {
 
     let mut tenants = Vec::new();
     for id in world.rest.call_ids().await?.into_iter().filter(|id| !before.contains(id)) {
-        let record = world.rest.wait_ended(&id, Duration::from_secs(10)).await?;
+        let record = world.rest.wait_ended(&id, Duration::from_secs(30)).await?;
         let lines = world.transcript(&id).await?;
         let words = lines.iter().map(|(_, text)| voice::spoken_form(text)).collect::<Vec<_>>().join(" ");
         tenants.push((record["tenantId"].clone(), words.contains("dental clinic"), words.contains("law office")));
@@ -55,7 +55,7 @@ async fn a_number_nobody_declared_gets_a_final_response() -> Result<()> {
     world.sample("dental-clinic").await?;
     let started = Instant::now();
     let mut call = Call::dial(DialOptions::to(world.env.sip_uri("+15550199"))).await?;
-    let cause = call.ended(Duration::from_secs(10)).await?;
+    let cause = call.ended(Duration::from_secs(30)).await?;
     println!("a stranger was refused after {:?}: {cause:?}", started.elapsed());
     assert!(matches!(cause, EndCause::Refused(400..)), "{cause:?}");
     Ok(())

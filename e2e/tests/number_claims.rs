@@ -18,7 +18,7 @@ use voxplane_e2e::{
 use voxplane_store::{AgencyId, Db, DbOptions, KnowledgeBaseId, Scope, TenantId, knowledge};
 
 /// What needs no pod is judged within a moment.
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(60);
 
 fn agency(name: &str, numbers: &str) -> String {
     format!(

@@ -20,7 +20,7 @@ async fn killing_the_api_in_mid_call_loses_no_event() -> Result<()> {
     let before = world.rest.call_ids().await?;
     let mut call = world.dial(CLINIC_NUMBER).await?;
     call.listen(Duration::from_secs(15)).await?;
-    let id = world.rest.wait_new_call(&before, Duration::from_secs(5)).await?;
+    let id = world.rest.wait_new_call(&before, Duration::from_secs(15)).await?;
 
     let pods = Api::<Pod>::namespaced(world.cluster.client(), SYSTEM_NAMESPACE);
     for pod in world.pods(SYSTEM_NAMESPACE, "app.kubernetes.io/component=api").await? {

@@ -1,15 +1,17 @@
 //! Namespaces that the operator makes: whose they are, and what all of them have in common. Pure.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::core::v1::{Namespace, ResourceQuota};
 use k8s_openapi::api::rbac::v1::{RoleBinding, RoleRef, Subject};
 use kube::ResourceExt as _;
 use kube::api::ObjectMeta;
 use uuid::Uuid;
-use voxplane_crds::conditions::reasons;
+use voxplane_crds::conditions::{Desired, reasons, types};
 use voxplane_crds::{labels, names};
 
+use crate::kind::RESYNC;
 use crate::status::Problem;
 
 /// Whether a namespace can be used.
@@ -52,6 +54,45 @@ pub fn claim(namespace: Option<&Namespace>, owner: Uuid) -> Claim {
 pub fn is_ours(namespace: &Namespace, owner: Uuid) -> bool {
     let has = |key: &str, value: &str| namespace.labels().get(key).is_some_and(|found| found == value);
     has(labels::MANAGED_BY, labels::MANAGED_BY_OPERATOR) && has(labels::OWNER_ID, &owner.to_string())
+}
+
+/// Whether the cluster counts what a quota of ours limits.
+///
+/// Its quota controller learns of a new kind with a delay (five minutes at most, unless the cluster says otherwise), and
+/// until then the API server refuses objects of that kind with "status unknown for quota".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counting {
+    /// Nothing is refused that fits.
+    Yes,
+    /// Objects of some kinds are refused, whether they fit or not.
+    NotYet,
+}
+
+impl Counting {
+    /// What the quota, as the API server returned it, says.
+    #[must_use]
+    pub fn of(quota: &ResourceQuota) -> Self {
+        let limited = quota.spec.as_ref().and_then(|spec| spec.hard.as_ref());
+        let status = quota.status.as_ref();
+        let (hard, used) =
+            (status.and_then(|status| status.hard.as_ref()), status.and_then(|status| status.used.as_ref()));
+        let counted = |what: &String| [hard, used].iter().all(|list| list.is_some_and(|list| list.contains_key(what)));
+        if limited.is_none_or(|limited| limited.keys().all(counted)) { Self::Yes } else { Self::NotYet }
+    }
+
+    /// `Programmed`, while objects are refused.
+    #[must_use]
+    pub fn obstacle(self) -> Option<Desired> {
+        let message = "waiting for the cluster's quota controller to count the kinds that ResourceQuota voxplane limits: \
+                       kinds that were installed a moment ago are counted within five minutes";
+        (self == Self::NotYet).then(|| Desired::no(types::PROGRAMMED, reasons::PENDING, message))
+    }
+
+    /// When to look again: the status of a quota is not watched.
+    #[must_use]
+    pub fn look_again(self) -> Duration {
+        if self == Self::Yes { RESYNC } else { Duration::from_secs(2) }
+    }
 }
 
 /// A namespace with these labels. Its pods must be `restricted` by the Pod Security Standards.
@@ -120,6 +161,24 @@ mod tests {
 
     fn existing(owner: &str) -> Namespace {
         namespace("vx-a", labels::for_agency("a", owner))
+    }
+
+    #[test]
+    fn a_quota_counts_when_every_limited_kind_has_a_number() {
+        let quota = |status: &str| -> ResourceQuota {
+            let text =
+                format!("{{spec: {{hard: {{pods: '4', count/voiceagents.voxplane.dev: '2'}}}}, status: {status}}}");
+            serde_yaml_ng::from_str(&text).unwrap()
+        };
+        let all = "{pods: '4', count/voiceagents.voxplane.dev: '2'}";
+        assert_eq!(Counting::of(&quota(&format!("{{hard: {all}, used: {all}}}"))), Counting::Yes);
+        for waiting in
+            ["{}".to_owned(), format!("{{hard: {all}, used: {{pods: '0'}}}}"), "{hard: {pods: '4'}}".to_owned()]
+        {
+            let counting = Counting::of(&quota(&waiting));
+            assert_eq!(counting, Counting::NotYet, "{waiting}");
+            assert!(counting.obstacle().is_some() && counting.look_again() < RESYNC);
+        }
     }
 
     #[test]

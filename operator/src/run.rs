@@ -183,7 +183,7 @@ async fn work(ctx: Arc<Context>, writers: Writers, checks: &Checks, stop: &Cance
         let (ctx, check, stop) = (Arc::clone(&ctx), checks.livekit.clone(), stop.clone());
         async move {
             match &ctx.livekit {
-                Some(livekit) => keeper::run(livekit, &ctx.router, &check, &stop).await,
+                Some(livekit) => keeper::run(livekit, &ctx, &check, &stop).await,
                 None => check.pass_with("off: VOXPLANE_LIVEKIT_URL is not set; no telephone number works"),
             }
         }

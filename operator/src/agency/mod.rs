@@ -16,6 +16,7 @@ use crate::apply::Applier;
 use crate::context::Context;
 use crate::error::Error;
 use crate::kind::{Cleanup, Kind, write_status};
+use crate::namespaces::Counting;
 
 impl Kind for Agency {
     type Status = AgencyStatus;
@@ -32,9 +33,10 @@ impl Kind for Agency {
     async fn reconcile(&self, ctx: &Context, apply: &Applier) -> Result<Action, Error> {
         let seen = observe::read(self, ctx).await?;
         let plan = validate::check(self, &seen);
+        let mut counting = Counting::Yes;
         let programmed = match &plan {
             Ok(valid) => {
-                build::all(valid).apply(valid.namespace_exists, apply).await?;
+                counting = build::all(valid).apply(valid.namespace_exists, apply).await?;
                 program::converge(&valid.holder, &valid.connections, ctx).await
             }
             // A mistake must not end anybody's calls, and numbers that were given up still leave their trunks.
@@ -43,9 +45,9 @@ impl Kind for Agency {
                 None => program::Outcome::default(),
             },
         };
-        let status = status::compute(self, &seen, &plan, &programmed, ctx.now());
+        let status = status::compute(self, &seen, &plan, &programmed, counting, ctx.now());
         write_status(self, status, ctx, apply).await?;
-        let look_again = programmed.look_again();
+        let look_again = programmed.look_again().min(counting.look_again());
         programmed.failure.map_or(Ok(Action::requeue(look_again)), |error| Err(error.into()))
     }
 

@@ -7,7 +7,7 @@ use voxplane_platform::error_chain::describe;
 use crate::context::Context;
 use crate::kind::RESYNC;
 use crate::livekit::desired::{Holder, Wanted};
-use crate::livekit::{Connection, LiveKitError};
+use crate::livekit::{Connection, Goal, LiveKitError};
 use crate::watch::Change;
 
 /// What became of the connections.
@@ -43,7 +43,8 @@ pub async fn converge(holder: &Holder, wanted: &[Wanted], ctx: &Context) -> Outc
     };
     match Box::pin(livekit.converge(holder, wanted)).await {
         Ok(done) => {
-            if ctx.programmed.put(agency, done.connections.clone()) {
+            let goal = Goal { holder: holder.clone(), wanted: wanted.to_vec() };
+            if ctx.programmed.put(goal, done.connections.clone()) {
                 ctx.router.announce(&Change::Trunks { agency: agency.clone() });
             }
             Outcome {

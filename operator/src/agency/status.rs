@@ -9,6 +9,7 @@ use super::observe::Observed;
 use super::program::Outcome;
 use super::validate::Valid;
 use crate::home::suspension;
+use crate::namespaces::Counting;
 use crate::status::{Judgement, Problem, begin};
 
 /// The status of an agency after a pass.
@@ -18,11 +19,12 @@ pub fn compute(
     seen: &Observed,
     plan: &Result<Valid, Problem>,
     programmed: &Outcome,
+    counting: Counting,
     now: Timestamp,
 ) -> AgencyStatus {
     let judgement = match plan {
         Err(problem) => Judgement::refused(problem),
-        Ok(valid) => judge(agency, seen, valid, programmed),
+        Ok(valid) => judge(agency, seen, valid, programmed, counting),
     };
     let id = seen.identity.id().map(|id| id.to_string());
     let mut status = begin(agency.status.as_ref(), id, agency.metadata.generation, judgement.conditions(), now);
@@ -35,7 +37,7 @@ pub fn compute(
     status
 }
 
-fn judge(agency: &Agency, seen: &Observed, valid: &Valid, programmed: &Outcome) -> Judgement {
+fn judge(agency: &Agency, seen: &Observed, valid: &Valid, programmed: &Outcome, counting: Counting) -> Judgement {
     let mut judgement = Judgement::good();
     if let Some(problem) = valid.problems.values().next() {
         judgement.resolved = problem.as_condition(types::RESOLVED_REFS);
@@ -47,6 +49,9 @@ fn judge(agency: &Agency, seen: &Observed, valid: &Valid, programmed: &Outcome) 
     if agency.spec.carriers.is_empty() {
         // Without a carrier nothing of LiveKit is needed.
         judgement.programmed = Desired::yes(types::PROGRAMMED, reasons::PROGRAMMED);
+    }
+    if let Some(obstacle) = counting.obstacle() {
+        judgement.programmed = obstacle;
     }
     judgement.obstacle = suspension(agency, None).map(|problem| problem.as_condition(types::READY)).or_else(|| {
         let why = seen.identity.database_problem()?;

@@ -16,7 +16,7 @@ use super::{build, status, validate};
 use crate::identity::Identity;
 use crate::livekit::Connection;
 use crate::livekit::desired::Access;
-use crate::namespaces;
+use crate::namespaces::{self, Counting};
 use crate::testing::{agency, condition, now, object};
 
 fn seen() -> Observed {
@@ -43,7 +43,7 @@ fn a_foreign_namespace_is_not_taken_over() {
     let agency = agency("brightline");
     let plan = validate::check(&agency, &seen);
     assert_eq!(plan.as_ref().unwrap_err().reason, reasons::NAMESPACE_CONFLICT);
-    let status = status::compute(&agency, &seen, &plan, &Outcome::default(), now());
+    let status = status::compute(&agency, &seen, &plan, &Outcome::default(), Counting::Yes, now());
     assert_eq!(condition(&status, types::ACCEPTED), ("False".into(), reasons::NAMESPACE_CONFLICT.into()));
     assert_eq!(condition(&status, types::READY), ("False".into(), reasons::NAMESPACE_CONFLICT.into()));
 }
@@ -100,7 +100,7 @@ fn a_connection_with_a_problem_is_named_and_the_agency_is_not_ready() {
     let connection =
         Connection { carrier: "main".to_owned(), trunk_id: Some("ST_1".to_owned()), ..Connection::default() };
     let programmed = Outcome { connections: vec![connection], ..Outcome::default() };
-    let status = status::compute(&agency, &seen(), &plan, &programmed, now());
+    let status = status::compute(&agency, &seen(), &plan, &programmed, Counting::Yes, now());
     assert_eq!(condition(&status, types::RESOLVED_REFS), ("False".into(), reasons::REF_NOT_FOUND.into()));
     assert_eq!(condition(&status, types::READY), ("False".into(), reasons::REF_NOT_FOUND.into()));
     assert!(status.carriers[0].message.as_ref().unwrap().starts_with("spec.carriers[main].sip.authSecretRef"));
@@ -112,7 +112,7 @@ fn suspension_and_an_absent_database_are_visible_and_keep_what_exists() {
     let mut suspended = agency("brightline");
     suspended.spec.suspended = true;
     let plan = validate::check(&suspended, &seen());
-    let status = status::compute(&suspended, &seen(), &plan, &Outcome::default(), now());
+    let status = status::compute(&suspended, &seen(), &plan, &Outcome::default(), Counting::Yes, now());
     assert_eq!(condition(&status, types::PROGRAMMED).0, "True");
     assert_eq!(condition(&status, types::READY), ("False".into(), reasons::SUSPENDED.into()));
 
@@ -121,7 +121,7 @@ fn suspension_and_an_absent_database_are_visible_and_keep_what_exists() {
     let agency = agency("brightline");
     let plan = validate::check(&agency, &known);
     assert!(plan.is_ok(), "what has an id is kept as it should be");
-    let status = status::compute(&agency, &known, &plan, &Outcome::default(), now());
+    let status = status::compute(&agency, &known, &plan, &Outcome::default(), Counting::Yes, now());
     assert_eq!(condition(&status, types::READY), ("Unknown".into(), reasons::DATABASE_UNAVAILABLE.into()));
     let new = validate::check(&agency, &away(None));
     assert_eq!(new.unwrap_err().reason, reasons::DATABASE_UNAVAILABLE);
@@ -131,8 +131,8 @@ fn suspension_and_an_absent_database_are_visible_and_keep_what_exists() {
 fn the_same_pass_twice_gives_the_same_status() {
     let mut agency = agency("brightline");
     let plan = validate::check(&agency, &seen());
-    let first = status::compute(&agency, &seen(), &plan, &Outcome::default(), now());
+    let first = status::compute(&agency, &seen(), &plan, &Outcome::default(), Counting::Yes, now());
     agency.status = Some(first.clone());
     let later = "2026-07-02T00:00:00Z".parse().unwrap();
-    assert_eq!(status::compute(&agency, &seen(), &plan, &Outcome::default(), later), first);
+    assert_eq!(status::compute(&agency, &seen(), &plan, &Outcome::default(), Counting::Yes, later), first);
 }

@@ -13,6 +13,8 @@ use voxplane_telephony::{Carrier as _, E164, SipCarrier};
 
 /// The name under which the API registers as a worker: every call of every rule is offered to it.
 pub const WORKER: &str = "voxplane";
+/// What the names of all our trunks and rules begin with.
+pub const OURS: &str = "voxplane";
 /// Name of the rule for calls that match no trunk.
 pub const STRANGERS: &str = "voxplane-strangers";
 /// Room prefix of those calls.
@@ -53,7 +55,7 @@ impl Holder {
     /// Beginning of the names of everything in LiveKit that belongs to the agency.
     #[must_use]
     pub fn prefix(&self) -> String {
-        format!("voxplane/{}/", self.agency_id)
+        format!("{OURS}/{}/", self.agency_id)
     }
 
     /// Name of a connection's trunk and rule.

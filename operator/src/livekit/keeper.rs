@@ -1,38 +1,35 @@
-//! Looks into LiveKit again and again, because LiveKit tells nobody of changes: keeps the rule for strangers, and has
-//! every agency looked at when something of ours changed or went (somebody's hand, an emptied Redis).
+//! Looks into LiveKit again and again, because LiveKit tells nobody of changes: keeps the rule for strangers, has an
+//! agency looked at when something of it is not as its last pass left it (somebody's hand, an emptied Redis), and removes
+//! what agencies left that are gone (a Redis restored from yesterday).
 
-use std::collections::hash_map::DefaultHasher;
-use std::hash::{Hash as _, Hasher as _};
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
-use voxplane_platform::error_chain::describe;
+use uuid::Uuid;
+use voxplane_platform::error_chain::{ErrorChain, describe};
 use voxplane_platform::health::Check;
+use voxplane_store::resources::{self, ResourceKind};
 
 use super::client::{LiveKit, LiveKitError};
+use super::drift::{self, Absences, Belongings, Record};
 use super::plan::Found;
 use super::strangers;
-use crate::watch::{Router, Stores};
+use crate::context::Context;
+use crate::database::DatabaseAway;
+use crate::watch::{ObjectKey, decoded};
 
 /// How often LiveKit is looked at: how long a number may be out of order after somebody's mistake.
 const EVERY: Duration = Duration::from_secs(20);
 /// How soon after a failure.
 const AFTER_FAILURE: Duration = Duration::from_secs(3);
-/// What all our trunks' and rules' names begin with.
-const OURS: &str = "voxplane";
 
 /// Runs until `stop` is cancelled.
-pub async fn run(livekit: &LiveKit, router: &Router, check: &Check, stop: &CancellationToken) {
-    let mut last = None;
+pub async fn run(livekit: &LiveKit, ctx: &Context, check: &Check, stop: &CancellationToken) {
+    let mut absences = Absences::default();
     loop {
-        let wait = match Box::pin(look(livekit)).await {
-            Ok(now) => {
-                // The first look only remembers: every agency has a pass after a start anyway.
-                if last.replace(now).is_some_and(|before| before != now) {
-                    Stores::all_keys(&router.stores.agencies)
-                        .into_iter()
-                        .for_each(|key| router.queues.agencies.push(key));
-                }
+        let wait = match Box::pin(look(livekit, ctx, &mut absences)).await {
+            Ok(()) => {
                 check.pass();
                 EVERY
             }
@@ -48,54 +45,74 @@ pub async fn run(livekit: &LiveKit, router: &Router, check: &Check, stop: &Cance
     }
 }
 
-async fn look(livekit: &LiveKit) -> Result<u64, LiveKitError> {
+async fn look(livekit: &LiveKit, ctx: &Context, absences: &mut Absences) -> Result<(), LiveKitError> {
     let found = livekit.look().await?;
-    strangers::ensure(livekit, &found.rules).await?;
-    Ok(fingerprint(&found))
-}
-
-/// Changes whenever anything of ours in LiveKit changes.
-fn fingerprint(found: &Found) -> u64 {
-    let trunks = found.trunks.iter().filter(|trunk| trunk.name.starts_with(OURS)).map(|trunk| format!("{trunk:?}"));
-    let rules = found.rules.iter().filter(|rule| rule.name.starts_with(OURS)).map(|rule| {
-        // Maps print in any order; the attributes of the only rule that has some are checked by `strangers`.
-        format!("{} {:?} {:?} {:?}", rule.sip_dispatch_rule_id, rule.name, rule.rule, rule.trunk_ids)
-    });
-    let mut all: Vec<String> = trunks.chain(rules).collect();
-    all.sort();
-    let mut hasher = DefaultHasher::new();
-    all.hash(&mut hasher);
-    hasher.finish()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use livekit_protocol::{SipDispatchRuleInfo, SipInboundTrunkInfo};
-
-    #[test]
-    fn the_fingerprint_follows_our_objects_only() {
-        let trunk = |name: &str, number: &str| SipInboundTrunkInfo {
-            name: name.to_owned(),
-            numbers: vec![number.to_owned()],
-            ..SipInboundTrunkInfo::default()
-        };
-        let rule = |name: &str, id: &str| SipDispatchRuleInfo {
-            name: name.to_owned(),
-            sip_dispatch_rule_id: id.to_owned(),
-            ..SipDispatchRuleInfo::default()
-        };
-        let base = Found { trunks: vec![trunk("voxplane/a/main", "1")], rules: vec![rule("voxplane/a/main", "R1")] };
-        let with_other = Found { trunks: vec![trunk("other", "9"), base.trunks[0].clone()], ..base.clone() };
-        assert_eq!(fingerprint(&base), fingerprint(&with_other));
-        assert_ne!(fingerprint(&base), fingerprint(&Found { trunks: Vec::new(), ..base.clone() }));
-        assert_ne!(
-            fingerprint(&base),
-            fingerprint(&Found { rules: vec![rule("voxplane/a/main", "R2")], ..base.clone() })
-        );
-        assert_ne!(
-            fingerprint(&base),
-            fingerprint(&Found { trunks: vec![trunk("voxplane/a/main", "2")], ..base.clone() })
-        );
+    // First, because a rule of somebody else in the way of the strangers' rule must not keep drift from being repaired.
+    let drifted = drift::drifted(&ctx.programmed.goals(), &found);
+    for agency in drifted.into_iter().filter(|agency| ctx.stores().has_agency(agency)) {
+        tracing::info!(agency, "LiveKit is not as it was left; the agency is looked at again");
+        ctx.router.queues.agencies.push(ObjectKey::cluster(agency));
     }
+    strangers::ensure(livekit, &found.rules).await?;
+    sweep(livekit, ctx, &found, absences).await
+}
+
+/// Removes what agencies left that are gone.
+async fn sweep(livekit: &LiveKit, ctx: &Context, found: &Found, absences: &mut Absences) -> Result<(), LiveKitError> {
+    // An agency is missing from an incomplete list, too.
+    if !ctx.stores().agencies_are_listed() {
+        return Ok(());
+    }
+    let left = drift::without_owner(found, &present(ctx));
+    let records = match records(ctx, left.keys()).await {
+        Ok(records) => records,
+        // Whose they are is not known now; they can wait.
+        Err(error) => {
+            tracing::debug!(error = %ErrorChain(&error), "cannot tell whose the trunks without an agency are");
+            return Ok(());
+        }
+    };
+    for agency in absences.over(&records, Instant::now()) {
+        let Some(Belongings { rules, trunks }) = left.get(&agency) else { continue };
+        tracing::warn!(%agency, rules = rules.len(), trunks = trunks.len(), "removing what a deleted agency left in LiveKit");
+        for rule in rules {
+            livekit.delete_rule(rule).await?;
+        }
+        for trunk in trunks {
+            livekit.delete_trunk(trunk).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The ids of all agencies in the cluster, also of those on their way out.
+fn present(ctx: &Context) -> BTreeSet<Uuid> {
+    let agencies = ctx.stores().agencies.state();
+    agencies.iter().filter_map(|agency| decoded(agency)?.status.as_ref()?.id.as_ref()?.parse().ok()).collect()
+}
+
+async fn records<'a>(
+    ctx: &Context,
+    agencies: impl Iterator<Item = &'a Uuid> + Send,
+) -> Result<BTreeMap<Uuid, Record>, DatabaseAway> {
+    let agencies: Vec<Uuid> = agencies.copied().collect();
+    let mut records = BTreeMap::new();
+    if agencies.is_empty() {
+        return Ok(records);
+    }
+    let mut tx = ctx.database.begin().await?;
+    for agency in agencies {
+        let record = match resources::get(&mut tx, agency).await? {
+            // One of its name is here: made again a moment ago, or written by a newer version and unreadable for us.
+            Some(known) if ctx.stores().has_agency(&known.name) => Record::Unknown,
+            Some(known) if known.kind == ResourceKind::Agency => match known.deleted_at {
+                Some(_) => Record::Deleted,
+                None => Record::Away,
+            },
+            _ => Record::Unknown,
+        };
+        records.insert(agency, record);
+    }
+    tx.rollback().await?;
+    Ok(records)
 }

@@ -16,18 +16,20 @@
 //! | [`client`] | LiveKit's API |
 //! | [`converge`] | carries out a plan |
 //! | [`strangers`] | the one rule for calls that match nothing |
-//! | [`keeper`] | looks for drift |
+//! | [`drift`] | what is not as the last passes left it, and what has no owner; pure |
+//! | [`keeper`] | looks for drift and orphans again and again |
 
 pub mod client;
 pub mod converge;
 pub mod desired;
+pub mod drift;
 pub mod keeper;
 pub mod plan;
 mod programmed;
 pub mod strangers;
 
 pub use client::{LiveKit, LiveKitError};
-pub use programmed::{Connection, Programmed};
+pub use programmed::{Connection, Goal, Programmed};
 
 #[cfg(test)]
 mod tests;

@@ -1,9 +1,12 @@
-//! What is known to be programmed in LiveKit, so that PhoneNumbers can say so without asking LiveKit each.
+//! What is known to be programmed in LiveKit, so that PhoneNumbers can say so without asking LiveKit each, and what
+//! should be, so that drift is seen without asking Kubernetes.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use voxplane_telephony::E164;
+
+use super::desired::{Holder, Wanted};
 
 /// A carrier connection in LiveKit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,21 +25,40 @@ pub struct Connection {
     pub problem: Option<String>,
 }
 
+/// What the last pass over an agency wanted.
+#[derive(Clone, Debug)]
+pub struct Goal {
+    /// The agency.
+    pub holder: Holder,
+    /// Its connections.
+    pub wanted: Vec<Wanted>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    goal: Goal,
+    connections: Vec<Connection>,
+}
+
 /// The last known state per agency. Empty after a start: every agency has its pass then.
 #[derive(Debug, Default)]
 pub struct Programmed {
-    agencies: Mutex<HashMap<String, Vec<Connection>>>,
+    agencies: Mutex<HashMap<String, Entry>>,
 }
 
 impl Programmed {
-    /// Notes the state of an agency. Returns whether it differs from the last one.
-    pub fn put(&self, agency: &str, connections: Vec<Connection>) -> bool {
+    /// Notes the state of an agency after a pass that wanted `goal`. Returns whether the state differs from the last one.
+    pub fn put(&self, goal: Goal, connections: Vec<Connection>) -> bool {
         let mut agencies = self.lock();
-        if agencies.get(agency) == Some(&connections) {
-            return false;
-        }
-        agencies.insert(agency.to_owned(), connections);
-        true
+        let differs = agencies.get(&goal.holder.agency).is_none_or(|last| last.connections != connections);
+        agencies.insert(goal.holder.agency.clone(), Entry { goal, connections });
+        differs
+    }
+
+    /// What the last passes wanted, of every agency that had one.
+    #[must_use]
+    pub fn goals(&self) -> Vec<Goal> {
+        self.lock().values().map(|entry| entry.goal.clone()).collect()
     }
 
     /// The agency is gone.
@@ -47,22 +69,22 @@ impl Programmed {
     /// All connections of an agency.
     #[must_use]
     pub fn all(&self, agency: &str) -> Vec<Connection> {
-        self.lock().get(agency).cloned().unwrap_or_default()
+        self.lock().get(agency).map(|entry| entry.connections.clone()).unwrap_or_default()
     }
 
     /// A connection of an agency. `None`: nothing is known yet.
     #[must_use]
     pub fn get(&self, agency: &str, carrier: &str) -> Option<Connection> {
-        self.lock().get(agency)?.iter().find(|connection| connection.carrier == carrier).cloned()
+        self.lock().get(agency)?.connections.iter().find(|connection| connection.carrier == carrier).cloned()
     }
 
     /// Whether any connection of an agency still has a number. `None`: nothing is known yet.
     #[must_use]
     pub fn has_number(&self, agency: &str, number: &E164) -> Option<bool> {
-        Some(self.lock().get(agency)?.iter().any(|connection| connection.numbers.contains(number)))
+        Some(self.lock().get(agency)?.connections.iter().any(|connection| connection.numbers.contains(number)))
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Vec<Connection>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Entry>> {
         self.agencies.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -14,7 +14,8 @@ use voxplane_crds::{Tenant, TenantStatus};
 use crate::apply::Applier;
 use crate::context::Context;
 use crate::error::Error;
-use crate::kind::{Cleanup, Kind, RESYNC, write_status};
+use crate::kind::{Cleanup, Kind, write_status};
+use crate::namespaces::Counting;
 
 impl Kind for Tenant {
     type Status = TenantStatus;
@@ -31,11 +32,12 @@ impl Kind for Tenant {
     async fn reconcile(&self, ctx: &Context, apply: &Applier) -> Result<Action, Error> {
         let seen = observe::read(self, ctx).await?;
         let plan = validate::check(self, &seen);
+        let mut counting = Counting::Yes;
         if let Ok(valid) = &plan {
-            build::all(valid).apply(valid.namespace_exists, apply).await?;
+            counting = build::all(valid).apply(valid.namespace_exists, apply).await?;
         }
-        write_status(self, status::compute(self, &seen, &plan, ctx.now()), ctx, apply).await?;
-        Ok(Action::requeue(RESYNC))
+        write_status(self, status::compute(self, &seen, &plan, counting, ctx.now()), ctx, apply).await?;
+        Ok(Action::requeue(counting.look_again()))
     }
 
     async fn cleanup(&self, ctx: &Context, apply: &Applier) -> Result<Cleanup, Error> {

@@ -9,14 +9,21 @@ use super::observe::Observed;
 use super::validate::Valid;
 use crate::home::suspension;
 use crate::identity::Identity;
+use crate::namespaces::Counting;
 use crate::status::{Judgement, Problem, begin};
 
 /// The status of a tenant after a pass.
 #[must_use]
-pub fn compute(tenant: &Tenant, seen: &Observed, plan: &Result<Valid, Problem>, now: Timestamp) -> TenantStatus {
+pub fn compute(
+    tenant: &Tenant,
+    seen: &Observed,
+    plan: &Result<Valid, Problem>,
+    counting: Counting,
+    now: Timestamp,
+) -> TenantStatus {
     let judgement = match plan {
         Err(problem) => Judgement::refused(problem),
-        Ok(valid) => judge(tenant, seen, valid),
+        Ok(valid) => judge(tenant, seen, valid, counting),
     };
     let id = seen.identity.as_ref().and_then(Identity::id).map(|id| id.to_string());
     let mut status = begin(tenant.status.as_ref(), id, tenant.metadata.generation, judgement.conditions(), now);
@@ -29,8 +36,11 @@ pub fn compute(tenant: &Tenant, seen: &Observed, plan: &Result<Valid, Problem>, 
     status
 }
 
-fn judge(tenant: &Tenant, seen: &Observed, valid: &Valid) -> Judgement {
+fn judge(tenant: &Tenant, seen: &Observed, valid: &Valid, counting: Counting) -> Judgement {
     let mut judgement = Judgement::good();
+    if let Some(obstacle) = counting.obstacle() {
+        judgement.programmed = obstacle;
+    }
     if valid.control_ca.is_none() {
         let message = "waiting for the certificate authority of the control port";
         judgement.programmed = Desired::no(types::PROGRAMMED, reasons::PENDING, message);

@@ -9,6 +9,7 @@ use super::observe::Observed;
 use super::{build, status, validate};
 use crate::config::{EgressAllowance, PortRange};
 use crate::identity::Identity;
+use crate::namespaces::Counting;
 use crate::testing::{agency, condition, now, tenant};
 
 fn seen(agency_name: &str) -> Observed {
@@ -63,7 +64,7 @@ fn one_tenant_too_many_waits_for_room() {
     let seen = Observed { older_siblings: 100, ..seen("brightline") };
     let tenant = tenant("brightline", "dental-clinic");
     let plan = validate::check(&tenant, &seen);
-    let status = status::compute(&tenant, &seen, &plan, now());
+    let status = status::compute(&tenant, &seen, &plan, Counting::Yes, now());
     assert_eq!(condition(&status, types::ACCEPTED), ("False".into(), reasons::QUOTA_EXCEEDED.into()));
 }
 
@@ -74,9 +75,17 @@ fn the_agencys_suspension_is_visible_at_its_tenants() {
     let seen = Observed { agency: Ok(suspended), ..seen("brightline") };
     let tenant = tenant("brightline", "dental-clinic");
     let plan = validate::check(&tenant, &seen);
-    let status = status::compute(&tenant, &seen, &plan, now());
+    let status = status::compute(&tenant, &seen, &plan, Counting::Yes, now());
     assert_eq!(condition(&status, types::READY), ("False".into(), reasons::SUSPENDED.into()));
     assert_eq!(condition(&status, types::PROGRAMMED).0, "True");
+}
+
+#[test]
+fn a_tenant_is_not_ready_while_the_cluster_refuses_its_objects() {
+    let (tenant, seen) = (tenant("brightline", "dental-clinic"), seen("brightline"));
+    let plan = validate::check(&tenant, &seen);
+    let status = status::compute(&tenant, &seen, &plan, Counting::NotYet, now());
+    assert_eq!(condition(&status, types::READY), ("False".into(), reasons::PENDING.into()));
 }
 
 #[test]

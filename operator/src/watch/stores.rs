@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures::FutureExt as _;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::core::{DeserializeGuard, PartialObjectMeta};
@@ -91,6 +92,18 @@ impl Stores {
         self.namespaces.wait_until_ready().await?;
         self.deployments.wait_until_ready().await?;
         self.pods.wait_until_ready().await
+    }
+
+    /// Whether the watch has listed all agencies.
+    #[must_use]
+    pub fn agencies_are_listed(&self) -> bool {
+        self.agencies.wait_until_ready().now_or_never().is_some_and(|listed| listed.is_ok())
+    }
+
+    /// Whether an agency exists, readable or not.
+    #[must_use]
+    pub fn has_agency(&self, name: &str) -> bool {
+        self.agencies.get(&ObjectRef::new(name)).is_some()
     }
 
     /// An agency by name.

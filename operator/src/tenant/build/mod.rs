@@ -16,7 +16,7 @@ use voxplane_crds::{labels, names};
 use super::validate::Valid;
 use crate::apply::Applier;
 use crate::error::Error;
-use crate::namespaces;
+use crate::namespaces::{self, Counting};
 
 /// One field per kind of object, in the order in which they are applied.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -58,17 +58,17 @@ pub fn all(valid: &Valid) -> Desired {
 }
 
 impl Desired {
-    /// Makes it so.
+    /// Makes it so. Returns whether the quota counts already.
     ///
     /// # Errors
     /// When the API server fails; a conflict when somebody else made the namespace in the meantime.
-    pub async fn apply(&self, namespace_exists: bool, apply: &Applier) -> Result<(), Error> {
+    pub async fn apply(&self, namespace_exists: bool, apply: &Applier) -> Result<Counting, Error> {
         if !namespace_exists {
             apply.create_namespace(&self.namespace).await?;
         }
         apply.apply_namespace(&self.namespace).await?;
         apply.apply(&self.operator).await?;
-        apply.apply(&self.quota).await?;
+        let counting = Counting::of(&apply.apply(&self.quota).await?);
         apply.apply(&self.limits).await?;
         for policy in &self.network {
             apply.apply(policy).await?;
@@ -85,6 +85,6 @@ impl Desired {
         if let Some(control_ca) = &self.control_ca {
             apply.apply(control_ca).await?;
         }
-        Ok(())
+        Ok(counting)
     }
 }
