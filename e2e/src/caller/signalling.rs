@@ -226,6 +226,8 @@ fn cause(reason: &TerminatedReason) -> EndCause {
         TerminatedReason::UasBye => EndCause::ByFarEnd,
         TerminatedReason::UasBusy => EndCause::Refused(486),
         TerminatedReason::UasDecline => EndCause::Refused(603),
+        // Asked again after a password was given: it is the wrong one.
+        TerminatedReason::ProxyAuthRequired => EndCause::Refused(407),
         TerminatedReason::ProxyError(status)
         | TerminatedReason::UasOther(status)
         | TerminatedReason::UacOther(status) => EndCause::Refused(status.code()),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use livekit_protocol::SipDispatchRuleInfo;
 use uuid::Uuid;
 
-use super::desired::{Holder, OURS, Wanted, same_rule};
+use super::desired::{Holder, OURS, same_rule};
 use super::plan::{Found, TrunkStep, plan, take_blocked};
 use super::programmed::Goal;
 
@@ -109,7 +109,7 @@ impl Absences {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::livekit::desired::Access;
+    use crate::livekit::desired::{Access, Wanted};
     use livekit_protocol::SipInboundTrunkInfo;
     use voxplane_telephony::{E164, SipCarrier};
 

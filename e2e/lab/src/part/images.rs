@@ -34,11 +34,11 @@ fn reference(image: &str, tag: &str) -> String {
     format!("docker.io/voxplane/{image}:{tag}")
 }
 
-/// Compiles the three programs with the profile that the tests use.
+/// Compiles the programs, all of them as `make build` does: with fewer packages cargo would resolve other features and
+/// compile every dependency once more.
 pub fn compile() -> Result<()> {
     let mut cargo = Command::new("cargo");
-    cargo.current_dir(repository()).args(["build", "--bins"]);
-    cargo.args(IMAGES.iter().flat_map(|image| ["--package".to_owned(), format!("voxplane-{image}")]));
+    cargo.current_dir(repository()).args(["build", "--workspace", "--bins"]);
     let status = cargo
         .status()
         .map_err(|error| LabError::Command { command: crate::command::display(&cargo), message: error.to_string() })?;

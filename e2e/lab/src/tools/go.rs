@@ -104,6 +104,10 @@ pub fn pin(name: &str, sources: &Path) -> Result<String> {
     Ok(pin)
 }
 
+/// Nobody debugs the tools here, and without debug information a build takes a third less time. Not part of the pin: the
+/// programs do the same either way.
+const NO_DEBUG_INFORMATION: (&str, &str) = ("-gcflags=all=-dwarf=false", "-s -w");
+
 /// Builds the module's programs into `into/bin`.
 pub fn build(name: &str, sources: &Path, into: &Path, log: &Path) -> Result<()> {
     let (tool, dir) = (find(name)?, sources.join("tools").join(name));
@@ -114,11 +118,11 @@ pub fn build(name: &str, sources: &Path, into: &Path, log: &Path) -> Result<()> 
     if !tool.cgo {
         command.env("CGO_ENABLED", "0");
     }
-    for (flag, value) in [("-tags", tool.tags), ("-ldflags", tool.ldflags)] {
-        if !value.is_empty() {
-            command.args([flag, value]);
-        }
+    if !tool.tags.is_empty() {
+        command.args(["-tags", tool.tags]);
     }
+    let (compile, link) = NO_DEBUG_INFORMATION;
+    command.arg(compile).arg(format!("-ldflags={link} {}", tool.ldflags));
     // `go build` names several programs itself but one only after its module.
     match tool.packages {
         [(package, program)] => command.arg("-o").arg(bin.join(program)).arg(package),
