@@ -87,6 +87,13 @@ impl Fixture {
         put::<VoiceAgent>(&mut self.writers.agents, "VoiceAgent", Some(namespace), name, spec, accepted(id));
     }
 
+    /// An agent whose operator says where its calls go.
+    pub fn agent_on(&mut self, pool: &str, namespace: &str, name: &str, id: Uuid, spec: Value) {
+        let mut status = accepted(id);
+        status["pool"] = json!(pool);
+        put::<VoiceAgent>(&mut self.writers.agents, "VoiceAgent", Some(namespace), name, spec, status);
+    }
+
     pub fn base(&mut self, namespace: &str, name: &str, id: Uuid, spec: Value) {
         put::<KnowledgeBase>(&mut self.writers.bases, "KnowledgeBase", Some(namespace), name, spec, accepted(id));
     }

@@ -16,6 +16,8 @@ pub const OWNER_ID: &str = "voxplane.dev/owner-id";
 pub const COMPONENT: &str = "voxplane.dev/component";
 /// [`COMPONENT`] of everything that belongs to a pool of runtime pods.
 pub const COMPONENT_RUNTIME: &str = "runtime";
+/// Name of the Deployment of the pool that an object or a pod belongs to.
+pub const POOL: &str = "voxplane.dev/pool";
 /// `true` on runtime pods that carry a call; what the disruption budget selects.
 pub const BUSY: &str = "voxplane.dev/busy";
 /// On a Secret that users make: the provider that may read it.
@@ -50,13 +52,22 @@ pub fn for_tenant(agency: &str, tenant: &str, owner_id: &str) -> BTreeMap<String
     labels
 }
 
-/// What a pool's Deployment, disruption budget and scale subresource select pods by. Never changes for a pool: a
-/// Deployment's selector is immutable.
+/// What a tenant's runtime pods of all its pools have in common; the disruption budget and network policies select
+/// by it.
 #[must_use]
 pub fn runtime_selector(agency: &str, tenant: &str) -> BTreeMap<String, String> {
     [(AGENCY, agency), (TENANT, tenant), (COMPONENT, COMPONENT_RUNTIME)]
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
         .into()
+}
+
+/// What a pool's Deployment and the scale subresource select pods by. Never changes for a pool: a Deployment's selector
+/// is immutable.
+#[must_use]
+pub fn pool_selector(agency: &str, tenant: &str, deployment: &str) -> BTreeMap<String, String> {
+    let mut labels = runtime_selector(agency, tenant);
+    labels.insert(POOL.to_owned(), deployment.to_owned());
+    labels
 }
 
 /// Labels written as a selector (`a=b,c=d`).

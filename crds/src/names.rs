@@ -1,5 +1,6 @@
 //! Every name derived from a resource. Nowhere else is a namespace or a pool's name put together.
 
+use crate::voice_agent::Placement;
 use std::fmt;
 
 /// The namespace the platform itself runs in by default.
@@ -16,15 +17,15 @@ pub const MAX_TENANT: usize = 30;
 /// Longest name of any other kind.
 pub const MAX_OTHER: usize = 40;
 
-/// Deployment of a tenant's pooled runtime pods.
+/// Deployment of a tenant's pooled runtime pods. Names of dedicated pools begin with it, too.
 pub const POOL_DEPLOYMENT: &str = "voxplane-runtime";
-/// ServiceAccount of runtime pods.
+/// ServiceAccount of pooled runtime pods. Every pool's account is called like its Deployment.
 pub const POOL_SERVICE_ACCOUNT: &str = "voxplane-runtime";
-/// Secret with all provider keys of a pool.
+/// Secret with all provider keys of the pooled runtime pods.
 pub const POOL_CREDENTIALS: &str = "voxplane-runtime-credentials";
-/// Key of [`POOL_CREDENTIALS`] that holds the hash of all others; pods report it.
+/// Key of a pool's Secret that holds the hash of all others; pods report it.
 pub const CREDENTIALS_HASH_KEY: &str = "_hash";
-/// Disruption budget that protects pods with calls.
+/// Disruption budget that protects pods with calls, of all pools of a tenant.
 pub const POOL_DISRUPTION_BUDGET: &str = "voxplane-runtime-busy";
 /// ConfigMap in every tenant namespace with the certificate authority of the API's control port (key `ca.crt`).
 pub const CONTROL_CA_CONFIG_MAP: &str = "voxplane-control-ca";
@@ -101,6 +102,15 @@ fn is_part(name: &str, longest: usize) -> bool {
         && !name.contains(NAMESPACE_SEPARATOR)
 }
 
+/// Whether an agent, number or knowledge base may be called this.
+fn is_object_name(name: &str) -> bool {
+    let edge = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    name.len() <= MAX_OTHER
+        && edge(name.bytes().next())
+        && edge(name.bytes().last())
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.'))
+}
+
 /// A pool of runtime pods, as the control protocol and the database name it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PoolId {
@@ -120,13 +130,57 @@ impl PoolId {
         Self { namespace: namespace.into(), deployment: POOL_DEPLOYMENT.to_owned() }
     }
 
+    /// The pool of one agent alone, in a tenant namespace.
+    pub fn dedicated_in(namespace: impl Into<String>, agent: &str) -> Self {
+        Self { namespace: namespace.into(), deployment: format!("{POOL_DEPLOYMENT}-{agent}") }
+    }
+
+    /// The pool that an agent asks for.
+    pub fn asked_for(namespace: impl Into<String>, agent: &str, placement: Placement) -> Self {
+        match placement {
+            Placement::Pooled => Self::pooled_in(namespace),
+            Placement::Dedicated => Self::dedicated_in(namespace, agent),
+        }
+    }
+
     /// The pool whose pods run as the ServiceAccount `username` (`system:serviceaccount:<namespace>:<name>`), if it is
-    /// one of ours.
+    /// one of ours. Nobody but the operator makes ServiceAccounts in a tenant namespace.
     #[must_use]
     pub fn of_service_account(username: &str) -> Option<Self> {
         let (namespace, name) = username.strip_prefix("system:serviceaccount:")?.split_once(':')?;
+        Self::of_parts(namespace, name)
+    }
+
+    /// The pool that is written `<namespace>/<deployment>`, if it is one of ours.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (namespace, deployment) = text.split_once('/')?;
+        Self::of_parts(namespace, deployment)
+    }
+
+    fn of_parts(namespace: &str, deployment: &str) -> Option<Self> {
         let tenant = matches!(owner_of_namespace(namespace), Some(NamespaceOwner::Tenant { .. }));
-        (tenant && name == POOL_SERVICE_ACCOUNT).then(|| Self::pooled_in(namespace))
+        let rest = deployment.strip_prefix(POOL_DEPLOYMENT)?;
+        let ours = rest.is_empty() || rest.strip_prefix('-').is_some_and(is_object_name);
+        (tenant && ours).then(|| Self { namespace: namespace.to_owned(), deployment: deployment.to_owned() })
+    }
+
+    /// Name of the pool's Deployment, and of the ServiceAccount of its pods.
+    #[must_use]
+    pub fn deployment(&self) -> &str {
+        &self.deployment
+    }
+
+    /// Name of the Secret with the pool's provider keys.
+    #[must_use]
+    pub fn credentials(&self) -> String {
+        format!("{}-credentials", self.deployment)
+    }
+
+    /// Whether all agents of the tenant share it.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.deployment == POOL_DEPLOYMENT
     }
 
     /// The namespace of the pods.

@@ -19,6 +19,14 @@ pub const TIME_ZONE: &str = "^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}$";
 /// A lower-case UUID.
 pub const UUID: &str = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$";
 
+/// Key of a label or taint: an optional DNS name and a slash, then the name itself.
+pub const LABEL_KEY: &str = "^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$";
+/// Value of a label or taint; it may be empty.
+pub const LABEL_VALUE: &str = "^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$";
+/// Name of a resource that a device plugin offers: a DNS name, a slash and a name.
+pub const EXTENDED_RESOURCE: &str =
+    r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$";
+
 /// `metav1.Condition` with the bounds that Kubernetes' own Go types generate; k8s-openapi's type has none.
 pub fn conditions(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
@@ -79,6 +87,15 @@ pub fn resource_requirements(_: &mut SchemaGenerator) -> Schema {
             "limits": quantities("The most a pod may use. Omitted: no limit beyond the namespace's."),
             "requests": quantities("What the scheduler sets aside for a pod. Omitted: the limits."),
         },
+    })
+}
+
+/// Labels that a node must have. A schema cannot bound the keys of a map: the operator looks at them.
+pub fn node_selector(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "maxProperties": 16,
+        "additionalProperties": { "type": "string", "maxLength": 63, "pattern": LABEL_VALUE },
     })
 }
 

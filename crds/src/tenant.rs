@@ -3,7 +3,7 @@
 use crate::{
     defaults::{default_from_schema, defaults},
     refs::Contact,
-    schema::{TIME_ZONE, UUID},
+    schema::{EXTENDED_RESOURCE, TIME_ZONE, UUID},
     status::common_status,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -81,6 +81,32 @@ pub struct TenantQuotas {
     #[serde(default = "default::voice_agents")]
     #[schemars(range(min = 0, max = 1_000))]
     pub voice_agents: i32,
+    /// Accelerators that the tenant's pods may use together, by the name of the resource. Omitted: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["resourceName".into()]))]
+    pub gpus: Vec<GpuQuota>,
+}
+
+/// Accelerators of one kind.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GpuQuota {
+    /// Name of the resource that the device plugin of the nodes offers, for example `nvidia.com/gpu`.
+    #[schemars(length(min = 3, max = 253), pattern(EXTENDED_RESOURCE))]
+    pub resource_name: String,
+    /// How many of them. Pods that only finish their calls count too. Omitted: 0.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 10_000))]
+    pub count: i32,
+}
+
+impl TenantQuotas {
+    /// How many accelerators of this name the tenant may use.
+    #[must_use]
+    pub fn gpus_of(&self, resource_name: &str) -> i32 {
+        self.gpus.iter().filter(|gpu| gpu.resource_name == resource_name).map(|gpu| gpu.count).sum()
+    }
 }
 
 /// Calls at one time.

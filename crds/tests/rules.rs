@@ -102,6 +102,71 @@ fn voice_activity_is_a_preset_or_custom() {
     refused(&verdict!(VoiceAgent, "a", both), "exclude each other");
 }
 
+fn runtime(runtime: &Value) -> String {
+    verdict!(VoiceAgent, "a", json!({"runtime": runtime}))
+}
+
+#[test]
+fn accelerators_are_those_of_a_device_plugin() {
+    assert_eq!(runtime(&json!({"gpu": {}})), "");
+    assert_eq!(runtime(&json!({"gpu": {"resourceName": "amd.com/gpu", "count": 2}})), "");
+    for native in ["kubernetes.io/gpu", "requests.kubernetes.io/gpu"] {
+        refused(&runtime(&json!({"gpu": {"resourceName": native}})), "nothing of `kubernetes.io`");
+    }
+}
+
+#[test]
+fn tolerations_are_ones_that_kubernetes_takes() {
+    let toleration = |toleration: Value| runtime(&json!({"tolerations": [toleration]}));
+    for good in [
+        json!({"operator": "Exists"}),
+        json!({"key": "gpu", "value": "true", "effect": "NoSchedule"}),
+        json!({"key": "gpu", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 60}),
+    ] {
+        assert_eq!(toleration(good.clone()), "", "{good}");
+    }
+    refused(&toleration(json!({"value": "true"})), "set `operator: Exists`");
+    refused(&toleration(json!({"key": "gpu", "operator": "Exists", "value": "true"})), "remove one of them");
+    for effect in [
+        json!({"key": "a", "tolerationSeconds": 1}),
+        json!({"key": "a", "effect": "NoSchedule", "tolerationSeconds": 1}),
+    ] {
+        refused(&toleration(effect), "`effect: NoExecute`");
+    }
+}
+
+#[test]
+fn a_model_volume_has_one_source_and_it_is_no_secret_and_no_path_of_the_host() {
+    let volumes = |volume: Value| runtime(&json!({"volumes": [volume]}));
+    for source in [
+        json!({"name": "m", "persistentVolumeClaim": {"name": "models"}}),
+        json!({"name": "m", "configMap": {"name": "words"}}),
+        json!({"name": "m", "image": {"reference": "registry.example.com/m:1"}}),
+    ] {
+        assert_eq!(volumes(source.clone()), "", "{source}");
+    }
+    let two = json!({"name": "m", "configMap": {"name": "a"}, "persistentVolumeClaim": {"name": "b"}});
+    refused(&volumes(two), "exactly one source");
+    for forbidden in
+        [json!({"hostPath": {"path": "/"}}), json!({"secret": {"secretName": "keys"}}), json!({"projected": {}})]
+    {
+        let mut volume = forbidden.clone();
+        volume["name"] = "m".into();
+        refused(&volumes(volume), "exactly one source");
+    }
+}
+
+#[test]
+fn the_bounds_of_scaling_agree() {
+    let scaling = |scaling: Value| runtime(&json!({"scaling": scaling}));
+    assert_eq!(scaling(json!({"mode": "Operator"})), "");
+    assert_eq!(scaling(json!({"mode": "Operator", "min": 2, "max": 2, "warmMinimum": 0, "headroomSlots": 3})), "");
+    refused(&scaling(json!({"min": 3, "max": 2})), "`min` is at most `max`");
+    refused(&scaling(json!({"min": 11})), "`min` is at most `max`");
+    refused(&scaling(json!({"warmMinimum": 2})), "`warmMinimum` is at most `min`");
+    refused(&scaling(json!({"headroomSlots": 1, "headroomPercent": 1})), "exclude each other");
+}
+
 #[test]
 fn sources_have_a_text_and_are_not_too_long_together() {
     let source = |name: &str, length: usize| json!({"name": name, "inline": {"text": "x".repeat(length)}});

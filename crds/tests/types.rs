@@ -50,6 +50,14 @@ fn secrets_are_listed_with_their_provider() {
 }
 
 #[test]
+fn accelerators_are_granted_by_name() {
+    let spec = json!({"quotas": {"gpus": [{"resourceName": "nvidia.com/gpu", "count": 2}]}});
+    let tenant: TenantSpec = serde_json::from_value(spec).unwrap();
+    assert_eq!((tenant.quotas.gpus_of("nvidia.com/gpu"), tenant.quotas.gpus_of("amd.com/gpu")), (2, 0));
+    assert_eq!(TenantSpec::default().quotas.gpus_of("nvidia.com/gpu"), 0);
+}
+
+#[test]
 fn grants_cover_a_number_or_a_prefix_for_named_tenants_or_all() {
     let grant = |pattern: &str, tenants: &[&str]| NumberGrant {
         pattern: pattern.to_owned(),

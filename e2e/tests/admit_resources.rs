@@ -111,6 +111,7 @@ async fn bad_objects_are_refused_with_the_fix() -> Result<()> {
         json!({"carriers": [{"name": "c", "type": "sip", "sip": sip, "numbers": [{"pattern": pattern}]}]})
     };
     let llm = |llm: Value| json!({"llm": llm});
+    let runtime = |runtime: Value| json!({"runtime": runtime});
     let text = |length: usize| json!({"name": format!("s{length}"), "inline": {"text": "x".repeat(length)}});
     let long = "a".repeat(41);
     let cases: Vec<(&str, &str, Value, &str)> = vec![
@@ -171,6 +172,24 @@ async fn bad_objects_are_refused_with_the_fix() -> Result<()> {
         ("VoiceAgent", "a", json!({"language": "English"}), "should match"),
         ("VoiceAgent", "a", json!({"runtime": {"callsPerReplica": 0}}), "should be greater than or equal to 1"),
         ("VoiceAgent", "a", json!({"runtime": {"resources": {"limits": {"cpu": "plenty"}}}}), "should match"),
+        ("VoiceAgent", "a", runtime(json!({"gpu": {"resourceName": "gpu"}})), "should match"),
+        (
+            "VoiceAgent",
+            "a",
+            runtime(json!({"gpu": {"resourceName": "kubernetes.io/gpu"}})),
+            "nothing of `kubernetes.io`",
+        ),
+        ("VoiceAgent", "a", runtime(json!({"nodeSelector": {"a": "b c"}})), "should match"),
+        ("VoiceAgent", "a", runtime(json!({"tolerations": [{"value": "v"}]})), "set `operator: Exists`"),
+        ("VoiceAgent", "a", runtime(json!({"scaling": {"min": 11}})), "`min` is at most `max`"),
+        (
+            "VoiceAgent",
+            "a",
+            runtime(json!({"scaling": {"headroomSlots": 1, "headroomPercent": 10}})),
+            "exclude each other",
+        ),
+        ("VoiceAgent", "a", runtime(json!({"volumes": [{"name": "m"}]})), "exactly one source"),
+        ("VoiceAgent", "a", runtime(json!({"topologySpread": {"over": "Rack"}})), "Unsupported value"),
         // PhoneNumber
         ("PhoneNumber", "n", number("15550100"), "should match"),
         ("PhoneNumber", "n", number("+1 555 0100"), "should match"),
@@ -269,7 +288,15 @@ async fn limits_need_the_right_to_set_them() -> Result<()> {
         ("Agency", json!({"carriers": carriers}), "spec.carriers"),
         ("Tenant", json!({"quotas": {"concurrentCalls": {"max": 11}}}), "spec.quotas"),
         ("Tenant", json!({"suspended": true}), "spec.suspended"),
+        ("Tenant", json!({"quotas": {"gpus": [{"resourceName": "nvidia.com/gpu", "count": 1}]}}), "spec.quotas"),
         ("VoiceAgent", json!({"runtime": {"image": "example.com/mine"}}), "spec.runtime.image"),
+        ("VoiceAgent", json!({"runtime": {"runtimeClassName": "nvidia"}}), "spec.runtime.runtimeClassName"),
+        ("VoiceAgent", json!({"runtime": {"priorityClassName": "high"}}), "spec.runtime.priorityClassName"),
+        (
+            "VoiceAgent",
+            json!({"runtime": {"volumes": [{"name": "m", "image": {"reference": "example.com/m:1"}}]}}),
+            "spec.runtime.volumes",
+        ),
     ];
     for (kind, spec, field) in &privileged {
         let said = verdict(&editor, kind, "p", spec).await?;
@@ -280,6 +307,13 @@ async fn limits_need_the_right_to_set_them() -> Result<()> {
         ("Agency", json!({"displayName": "A", "quotas": {"maxTenants": 5}})),
         ("Tenant", json!({"displayName": "T", "quotas": {"concurrentCalls": {"max": 3}}})),
         ("VoiceAgent", json!({"displayName": "V", "runtime": {"replicas": 2}})),
+        (
+            "VoiceAgent",
+            json!({"runtime": {"placement": "Dedicated", "gpu": {}, "nodeSelector": {"example.com/pool": "gpu"},
+                               "tolerations": [{"operator": "Exists"}],
+                               "volumes": [{"name": "m", "persistentVolumeClaim": {"name": "models"}}],
+                               "scaling": {"mode": "Operator", "max": 3, "headroomSlots": 2}}}),
+        ),
     ] {
         assert_eq!(verdict(&editor, kind, "ordinary", &spec).await?, "", "{kind} {spec}");
     }

@@ -94,6 +94,20 @@ impl Applier {
         .map_err(Error::kubernetes(format!("delete {} {namespace}/{name}", K::kind(&()))))
     }
 
+    /// Sets how many pods a workload of ours has, and nothing else of it. It may be gone already.
+    ///
+    /// # Errors
+    /// What the API server answered, except that the object does not exist.
+    pub async fn scale<K>(&self, namespace: &str, name: &str, replicas: i32) -> Result<(), Error>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + DeserializeOwned + Clone + Debug,
+    {
+        let params = PatchParams { field_manager: Some(self.manager.clone()), ..PatchParams::default() };
+        let patch = Patch::Merge(json!({ "spec": { "replicas": replicas } }));
+        gone_is_fine(Api::<K>::namespaced(self.client.clone(), namespace).patch(name, &params, &patch).await)
+            .map_err(Error::kubernetes(format!("scale {} {namespace}/{name}", K::kind(&()))))
+    }
+
     /// Deletes what was made for `owner` (`status.id`) in a namespace earlier and is not wanted any more.
     ///
     /// # Errors

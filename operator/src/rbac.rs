@@ -21,7 +21,8 @@
 //! - serviceaccounts, configmaps: get, create, patch, delete. The pool's account, the control authorities.
 //! - resourcequotas, limitranges: get, create, patch.
 //! - `networking.k8s.io` networkpolicies: get, list, create, patch, delete. Withdrawn allowances are removed.
-//! - `policy` poddisruptionbudgets, `apps` deployments: get, create, patch, delete. The pool.
+//! - `policy` poddisruptionbudgets, `apps` deployments: get, create, patch, delete. The pools, and how many pods they
+//!   have.
 //! - pods: get, patch. The mark of busy pods ([`pool`](crate::pool)).
 //!
 //! # In the platform's own namespace: Role `voxplane-operator`

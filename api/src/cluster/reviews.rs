@@ -77,6 +77,8 @@ mod tests {
         let pod = [("authentication.kubernetes.io/pod-name", "p"), ("authentication.kubernetes.io/pod-uid", "u")];
         let good = identity(&user("system:serviceaccount:vx-acme--dental:voxplane-runtime", &pod)).unwrap();
         assert_eq!(good.pool.to_string(), "vx-acme--dental/voxplane-runtime");
+        let own = identity(&user("system:serviceaccount:vx-acme--dental:voxplane-runtime-night", &pod)).unwrap();
+        assert_eq!(own.pool.to_string(), "vx-acme--dental/voxplane-runtime-night", "an agent's own pool is another");
         for name in [
             "system:serviceaccount:vx-acme--dental:default",
             "system:serviceaccount:vx-acme:voxplane-runtime",

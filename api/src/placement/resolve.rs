@@ -8,6 +8,7 @@ use uuid::Uuid;
 use voxplane_control::v1::CallConfig;
 use voxplane_crds::conditions::{is_true, types};
 use voxplane_crds::names::PoolId;
+use voxplane_crds::voice_agent::Placement;
 use voxplane_crds::{Agency, PhoneNumber, Tenant, VoiceAgent};
 use voxplane_platform::redact::Redacted;
 use voxplane_store::TenantId;
@@ -166,7 +167,7 @@ fn route(
         tenant: owner.tenant,
         agent: owner.agent,
         number: Redacted::new(number.to_owned()),
-        pool: PoolId::pooled_in(claim.namespace().unwrap_or_default()),
+        pool: pool_of(agent),
         capabilities: vec![
             format!("stt/{}", spec.stt.provider.as_str()),
             format!("llm/{}", spec.llm.provider.as_str()),
@@ -187,6 +188,16 @@ fn route(
         verdict: verdict(agency, tenant, agent, &busy_message),
         busy_message: Some(busy_message).filter(|text| !text.is_empty()),
     }
+}
+
+/// Where the agent's new calls go. The operator says it, because while `runtime.placement` changes only it knows which
+/// of two pools is ready. What it has not said yet, or cannot have said, is what the agent asks for.
+fn pool_of(agent: &VoiceAgent) -> PoolId {
+    let namespace = agent.namespace().unwrap_or_default();
+    let asked = |placement| PoolId::asked_for(&namespace, &agent.name_any(), placement);
+    let said = agent.status.as_ref().and_then(|status| status.pool.as_deref()).and_then(PoolId::parse);
+    said.filter(|pool| [Placement::Pooled, Placement::Dedicated].map(asked).contains(pool))
+        .unwrap_or_else(|| asked(agent.spec.runtime.placement))
 }
 
 fn limits(world: &Directory, agency: &Agency, tenant: &Tenant) -> Limits {

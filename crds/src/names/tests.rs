@@ -34,10 +34,35 @@ fn a_pool_is_known_by_its_service_account() {
         "system:serviceaccount:vx-brightline--dental-clinic:default",
         "system:serviceaccount:vx-brightline:voxplane-runtime",
         "system:serviceaccount:voxplane-system:voxplane-runtime",
+        "system:serviceaccount:vx-brightline--dental-clinic:voxplane-runtime-",
+        "system:serviceaccount:vx-brightline--dental-clinic:voxplane-runtimes",
+        "system:serviceaccount:vx-brightline--dental-clinic:voxplane-runtime-A",
         "system:node:vx-a--b:voxplane-runtime",
         "voxplane-runtime",
     ] {
         assert_eq!(PoolId::of_service_account(stranger), None, "{stranger}");
+    }
+}
+
+#[test]
+fn a_dedicated_pool_is_its_agents_own() {
+    let namespace = tenant_namespace("brightline", "dental-clinic");
+    let pool = PoolId::dedicated_in(&namespace, "night");
+    assert_eq!(pool.to_string(), "vx-brightline--dental-clinic/voxplane-runtime-night");
+    assert_eq!(
+        (pool.deployment(), pool.credentials().as_str()),
+        ("voxplane-runtime-night", "voxplane-runtime-night-credentials")
+    );
+    assert_eq!(
+        PoolId::of_service_account(&format!("system:serviceaccount:{namespace}:{}", pool.deployment())),
+        Some(pool.clone())
+    );
+    assert_eq!(PoolId::asked_for(&namespace, "night", Placement::Dedicated), pool);
+    assert_eq!(PoolId::asked_for(&namespace, "night", Placement::Pooled), PoolId::pooled_in(&namespace));
+    assert!(!pool.is_shared() && PoolId::pooled_in(&namespace).is_shared());
+    assert_eq!(PoolId::pooled_in(&namespace).credentials(), POOL_CREDENTIALS);
+    for text in ["", "vx-a--t", "vx-a/voxplane-runtime", "vx-a--t/other", "vx-a--t/voxplane-runtime-a/b"] {
+        assert_eq!(PoolId::parse(text), None, "{text}");
     }
 }
 
@@ -59,6 +84,24 @@ proptest! {
         prop_assert_eq!(of_tenant, Some(NamespaceOwner::Tenant { agency: agency.clone(), tenant }));
         let of_agency = owner_of_namespace(&agency_namespace(&agency));
         prop_assert_eq!(of_agency, Some(NamespaceOwner::Agency(agency)));
+    }
+
+    #[test]
+    fn pools_have_names_that_kubernetes_takes_and_lead_back_to_them(
+        agency in part(MAX_AGENCY), tenant in part(MAX_TENANT), a in "[a-z0-9]([-a-z0-9.]{0,38}[a-z0-9])?",
+        b in "[a-z0-9]([-a-z0-9.]{0,38}[a-z0-9])?",
+    ) {
+        let namespace = tenant_namespace(&agency, &tenant);
+        let pool = PoolId::dedicated_in(&namespace, &a);
+        // A label's value, which is the shortest of all the places that it stands in.
+        prop_assert!(pool.deployment().len() <= 63);
+        prop_assert_eq!(PoolId::parse(&pool.to_string()), Some(pool.clone()));
+        prop_assert!(pool.to_string().len() <= 127, "status.pool");
+        prop_assert_ne!(&pool, &PoolId::pooled_in(&namespace));
+        let other = PoolId::dedicated_in(&namespace, &b);
+        prop_assert_eq!(a == b, other.deployment() == pool.deployment());
+        prop_assert_eq!(a == b, other.credentials() == pool.credentials());
+        prop_assert_ne!(pool.credentials(), POOL_CREDENTIALS);
     }
 
     #[test]

@@ -6,16 +6,22 @@
 //! | [`listening`] | when the caller is speaking, has finished, or interrupts |
 //! | [`providers`] | speech recognition, language model, speech synthesis |
 //! | [`runtime`] | the pods the agent's calls run on |
+//! | [`scheduling`] | which nodes they run on, with which accelerators and model files |
+//! | [`scaling`] | who decides how many there are |
 
 pub mod conversation;
 pub mod listening;
 pub mod providers;
 pub mod runtime;
+pub mod scaling;
+pub mod scheduling;
 
 pub use conversation::{Goodbye, Greeting, GreetingMode, Limits, Messages, Prompt, Silence};
 pub use listening::{BargeIn, Turn, TurnStrategy, Vad, VadCustom, VadPreset};
 pub use providers::{Llm, LlmOptions, LlmProvider, Stt, SttOptions, SttProvider, Tts, TtsProvider};
 pub use runtime::{Placement, RuntimeSpec};
+pub use scaling::{Scaling, ScalingMode, ScalingStatus};
+pub use scheduling::{Gpu, ModelVolume, Toleration, TopologySpread};
 
 use crate::{
     defaults::{default_from_schema, defaults},
@@ -40,7 +46,8 @@ use serde::{Deserialize, Serialize};
     derive = "PartialEq",
     cel,
     doc = "A voice agent answers telephone calls: it greets, listens, answers from its knowledge bases and hangs up. A \
-           change applies to the next call; no pod is restarted for it.",
+           change of what it says applies to the next call; only a change of `runtime` can replace pods, which finish \
+           their calls first.",
     validation = Rule::new("self.metadata.name.size() <= 40")
         .message("the name of a VoiceAgent is at most 40 characters long"),
     scale(
@@ -170,19 +177,23 @@ pub struct VoiceAgentStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "crate::schema::conditions")]
     pub conditions: Vec<Condition>,
-    /// Pool of pods that carries the agent's calls, as `<namespace>/<deployment>`.
+    /// Pool of pods that gets the agent's new calls, as `<namespace>/<deployment>`. While `runtime.placement` changes,
+    /// the former one until the new one is ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 127))]
     pub pool: Option<String>,
     /// Calls the pool can carry and carries. Omitted: no pod has reported yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slots: Option<Slots>,
-    /// Pods of the pool.
+    /// Pods of the pool that `runtime` describes.
     #[serde(default)]
     pub replicas: i32,
-    /// Pods of the pool that are ready.
+    /// Pods of that pool that are ready.
     #[serde(default)]
     pub ready_replicas: i32,
+    /// What the operator decided about the number of pods. Omitted: it does not decide, see `runtime.scaling`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scaling: Option<ScalingStatus>,
     /// Label selector of the pool's pods, for the scale subresource.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]

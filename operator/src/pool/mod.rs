@@ -1,15 +1,26 @@
-//! What connected runtime pods report, and the marks on pods that keep a pod with calls alive.
+//! What connected runtime pods report, the marks on pods that keep a pod with calls alive, and how many pods there
+//! should be.
 //!
 //! | module | job |
 //! | --- | --- |
 //! | [`sessions`] | reads the sessions of all pools every two seconds, for status and marks |
 //! | [`busy`] | which pods need their mark changed; pure |
+//! | [`samples`] | what was seen of a pool's calls, as far back as scaling looks; pure |
+//! | [`scaling`] | how many pods a pool should have; pure |
+//! | [`scalers`] | the memory behind it |
 
 pub mod busy;
+pub mod samples;
+pub mod scalers;
+pub mod scaling;
 pub mod sessions;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{PoisonError, RwLock};
+
+use voxplane_crds::names::PoolId;
+
+use scalers::Scalers;
 
 /// A connected runtime pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,37 +38,45 @@ pub struct PodReport {
 pub struct PoolReport {
     /// Calls that connected pods can carry; draining pods do not count.
     pub slots: i32,
-    /// Calls that they carry.
+    /// Calls that they carry, and draining ones.
     pub busy: i32,
+    /// Connected pods that take new calls.
+    pub active: i32,
+    /// Calls that these carry.
+    pub active_busy: i32,
     /// Connected pods by the hash of the credential set that they have read.
     pub by_credentials_hash: BTreeMap<String, i32>,
     /// The connected pods.
     pub pods: Vec<PodReport>,
 }
 
-/// The last known numbers of all pools, by the namespace of the pool.
+/// The last known numbers of all pools, and what scaling remembers of them.
 #[derive(Debug, Default)]
 pub struct Pools {
-    reports: RwLock<HashMap<String, PoolReport>>,
+    reports: RwLock<HashMap<PoolId, PoolReport>>,
+    /// The pools that the operator scales.
+    pub scalers: Scalers,
 }
 
 impl Pools {
-    /// The numbers of the pool in a namespace; `None` when no pod of it is connected.
+    /// The numbers of a pool; `None` when no pod of it is connected.
     #[must_use]
-    pub fn report(&self, namespace: &str) -> Option<PoolReport> {
-        self.reports.read().unwrap_or_else(PoisonError::into_inner).get(namespace).cloned()
+    pub fn report(&self, pool: &PoolId) -> Option<PoolReport> {
+        self.reports.read().unwrap_or_else(PoisonError::into_inner).get(pool).cloned()
     }
 
-    /// Replaces all numbers. Returns the namespaces whose numbers changed.
-    pub fn replace(&self, reports: HashMap<String, PoolReport>) -> Vec<String> {
+    /// Replaces all numbers. Returns the namespaces with pools whose numbers changed.
+    pub fn replace(&self, reports: HashMap<PoolId, PoolReport>) -> Vec<String> {
         let mut known = self.reports.write().unwrap_or_else(PoisonError::into_inner);
         let mut changed: Vec<String> = reports
             .iter()
-            .filter(|(namespace, report)| known.get(*namespace) != Some(report))
-            .map(|(n, _)| n.clone())
+            .filter(|(pool, report)| known.get(*pool) != Some(report))
+            .map(|(pool, _)| pool.namespace().to_owned())
             .collect();
-        changed.extend(known.keys().filter(|namespace| !reports.contains_key(*namespace)).cloned());
+        changed
+            .extend(known.keys().filter(|pool| !reports.contains_key(*pool)).map(|pool| pool.namespace().to_owned()));
         changed.sort();
+        changed.dedup();
         *known = reports;
         changed
     }
@@ -71,11 +90,16 @@ mod tests {
     fn only_pools_whose_numbers_changed_are_looked_at_again() {
         let pools = Pools::default();
         let report = |busy| PoolReport { slots: 4, busy, ..PoolReport::default() };
-        let all = |a, b| HashMap::from([("vx-a--t".to_owned(), report(a)), ("vx-b--t".to_owned(), report(b))]);
+        let (a, b) = (PoolId::pooled("a", "t"), PoolId::pooled("b", "t"));
+        let all = |in_a, in_b| HashMap::from([(a.clone(), report(in_a)), (b.clone(), report(in_b))]);
         assert_eq!(pools.replace(all(0, 0)), ["vx-a--t", "vx-b--t"]);
         assert_eq!(pools.replace(all(0, 1)), ["vx-b--t"]);
         assert!(pools.replace(all(0, 1)).is_empty());
-        assert_eq!(pools.replace(HashMap::from([("vx-a--t".to_owned(), report(0))])), ["vx-b--t"]);
-        assert_eq!(pools.report("vx-a--t").map(|report| report.slots), Some(4));
+        let own = PoolId::dedicated_in("vx-b--t", "night");
+        let more = HashMap::from([(a.clone(), report(0)), (b.clone(), report(2)), (own, report(0))]);
+        assert_eq!(pools.replace(more), ["vx-b--t"], "two pools of a tenant are one namespace");
+        assert_eq!(pools.replace(HashMap::from([(a.clone(), report(0))])), ["vx-b--t"]);
+        assert_eq!(pools.report(&a).map(|report| report.slots), Some(4));
+        assert_eq!(pools.report(&b), None);
     }
 }

@@ -1,4 +1,4 @@
-//! Reads the sessions of all pools, for the status of agents and the marks on pods.
+//! Reads the sessions of all pools, for the status of agents, the marks on pods and scaling.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,10 +8,12 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt as _;
 use tokio_util::sync::CancellationToken;
 use voxplane_crds::labels;
+use voxplane_crds::names::PoolId;
 use voxplane_platform::error_chain::ErrorChain;
 use voxplane_store::sessions;
 
 use super::busy::{Mark, MarkedPod, Memory};
+use super::scalers::sample;
 use super::{PodReport, PoolReport};
 use crate::apply::Applier;
 use crate::context::Context;
@@ -31,6 +33,7 @@ pub async fn observe(ctx: Arc<Context>, stop: CancellationToken) {
             match read(&ctx).await {
                 Ok(reports) => {
                     let marks = memory.decide(&pods(&ctx), &calls(&reports), Instant::now());
+                    remember(&ctx, &reports);
                     for namespace in ctx.pools.replace(reports) {
                         ctx.router.announce(&Change::Pool { namespace });
                     }
@@ -46,16 +49,30 @@ pub async fn observe(ctx: Arc<Context>, stop: CancellationToken) {
     }
 }
 
-async fn read(ctx: &Context) -> Result<HashMap<String, PoolReport>, DatabaseAway> {
+/// What scaling looks back on.
+fn remember(ctx: &Context, reports: &HashMap<PoolId, PoolReport>) {
+    let now = Instant::now();
+    for pool in ctx.pools.scalers.pools() {
+        let deployment = ctx.stores().deployment(&pool);
+        let ready = deployment.and_then(|deployment| deployment.status?.ready_replicas).unwrap_or_default();
+        if let Some(sample) = sample(reports.get(&pool), ready) {
+            ctx.pools.scalers.record(&pool, sample, now);
+        }
+    }
+}
+
+async fn read(ctx: &Context) -> Result<HashMap<PoolId, PoolReport>, DatabaseAway> {
     let mut tx = ctx.database.begin().await?;
-    let mut reports: HashMap<String, PoolReport> = HashMap::new();
-    for (pool, _) in sessions::pools(&mut tx).await? {
-        let Some((namespace, _)) = pool.split_once('/') else { continue };
-        let report = reports.entry(namespace.to_owned()).or_default();
-        for pod in sessions::pods(&mut tx, &pool).await? {
+    let mut reports: HashMap<PoolId, PoolReport> = HashMap::new();
+    for (name, _) in sessions::pools(&mut tx).await? {
+        let Some(pool) = PoolId::parse(&name) else { continue };
+        let report = reports.entry(pool).or_default();
+        for pod in sessions::pods(&mut tx, &name).await? {
             report.busy += pod.busy;
             if !pod.draining {
                 report.slots += pod.slots;
+                report.active += 1;
+                report.active_busy += pod.busy;
             }
             *report.by_credentials_hash.entry(pod.credentials_hash).or_insert(0) += 1;
             report.pods.push(PodReport { name: pod.pod_name, uid: pod.pod_uid, busy: pod.busy });
@@ -81,7 +98,7 @@ fn pods(ctx: &Context) -> Vec<MarkedPod> {
         .collect()
 }
 
-fn calls(reports: &HashMap<String, PoolReport>) -> HashMap<String, i32> {
+fn calls(reports: &HashMap<PoolId, PoolReport>) -> HashMap<String, i32> {
     reports.values().flat_map(|report| &report.pods).map(|pod| (pod.uid.clone(), pod.busy)).collect()
 }
 

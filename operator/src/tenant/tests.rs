@@ -60,6 +60,24 @@ fn pods_reach_nothing_that_is_not_listed() {
 }
 
 #[test]
+fn accelerators_are_those_that_were_granted() {
+    let hard = |spec: &str| {
+        let mut tenant = tenant("brightline", "dental-clinic");
+        tenant.spec.quotas = serde_yaml_ng::from_str(spec).unwrap();
+        let valid = validate::check(&tenant, &seen("brightline")).unwrap();
+        let hard = build::all(&valid).quota.spec.unwrap().hard.unwrap();
+        move |what: &str| hard.get(what).map(|most| most.0.clone())
+    };
+    let none = hard("{}");
+    assert_eq!(none("requests.nvidia.com/gpu").as_deref(), Some("0"));
+    let some = hard("{gpus: [{resourceName: nvidia.com/gpu, count: 3}, {resourceName: amd.com/gpu, count: 1}]}");
+    assert_eq!(some("requests.nvidia.com/gpu").as_deref(), Some("3"));
+    assert_eq!(some("requests.amd.com/gpu").as_deref(), Some("1"));
+    let agents = hard("{voiceAgents: 40, concurrentCalls: {max: 5}}");
+    assert_eq!(agents("pods").as_deref(), Some("81"), "every agent may have a pool of its own");
+}
+
+#[test]
 fn one_tenant_too_many_waits_for_room() {
     let seen = Observed { older_siblings: 100, ..seen("brightline") };
     let tenant = tenant("brightline", "dental-clinic");

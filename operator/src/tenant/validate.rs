@@ -3,6 +3,7 @@
 use kube::ResourceExt as _;
 use uuid::Uuid;
 use voxplane_crds::conditions::{self, reasons, types};
+use voxplane_crds::tenant::GpuQuota;
 use voxplane_crds::{Agency, Tenant, names};
 
 use super::observe::Observed;
@@ -29,6 +30,8 @@ pub struct Valid {
     pub phone_numbers: i32,
     /// VoiceAgents it may have.
     pub voice_agents: i32,
+    /// Accelerators it may use.
+    pub gpus: Vec<GpuQuota>,
     /// The authorities of the control port.
     pub control_ca: Option<String>,
     /// What runtime pods may reach.
@@ -74,6 +77,7 @@ pub fn check(tenant: &Tenant, seen: &Observed) -> Result<Valid, Problem> {
         max_calls: quotas.concurrent_calls.max,
         phone_numbers: quotas.phone_numbers,
         voice_agents: quotas.voice_agents,
+        gpus: quotas.gpus.clone(),
         control_ca: seen.control_ca.clone(),
         egress: seen.egress.clone(),
         system_namespace: seen.system_namespace.clone(),

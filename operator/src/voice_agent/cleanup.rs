@@ -1,16 +1,17 @@
-//! What goes with a voice agent: its calls finish first, its keys leave the pool, and with the last agent of the tenant
-//! goes the pool.
+//! What goes with a voice agent: its calls finish first, its keys leave the shared pool, a pool of its own goes, and with
+//! the last agent of the tenant everything.
 
-use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
+use std::collections::BTreeSet;
+
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt as _;
+use voxplane_crds::names::PoolId;
 use voxplane_crds::{VoiceAgent, labels, names};
 use voxplane_store::{AgentId, calls};
 
 use super::pool::DRAIN_MARGIN_SECONDS;
-use super::{build, observe, validate};
+use super::{build, membership, observe, retire, validate};
 use crate::apply::Applier;
 use crate::context::Context;
 use crate::database::DatabaseAway;
@@ -28,13 +29,16 @@ pub async fn run(agent: &VoiceAgent, ctx: &Context, apply: &Applier) -> Result<C
         return Ok(waiting);
     }
     let namespace = agent.namespace().unwrap_or_default();
-    if observe::living(ctx.stores(), agent).is_empty() {
+    let living = observe::living(ctx.stores(), agent);
+    let removed = if living.is_empty() {
         // Pods that are told to stop finish their calls; the keys go with them.
-        if let Some(waiting) = remove_pool(&namespace, ctx, apply).await? {
-            return Ok(waiting);
-        }
+        remove_all(&namespace, ctx, apply).await?
     } else {
-        shrink_pool(agent, ctx, apply).await?;
+        shrink_pools(agent, ctx, apply).await?;
+        remove(&namespace, &membership::needed(&living), ctx, apply).await?
+    };
+    if let Some(waiting) = removed {
+        return Ok(waiting);
     }
     identity::retire(ctx, agent).await?;
     Ok(Cleanup::Done)
@@ -60,13 +64,29 @@ async fn calls_under_way(agent: &VoiceAgent, ctx: &Context) -> Result<Option<Cle
     Ok((live > 0).then(|| Cleanup::waiting(format!("waiting for {live} calls to end"))))
 }
 
-/// Deletes the pool. The Deployment goes first and takes its pods with it; what they use goes when they are gone.
-async fn remove_pool(namespace: &str, ctx: &Context, apply: &Applier) -> Result<Option<Cleanup>, Error> {
+/// Takes down the pools that are not in `needed`.
+async fn remove(
+    namespace: &str,
+    needed: &BTreeSet<PoolId>,
+    ctx: &Context,
+    apply: &Applier,
+) -> Result<Option<Cleanup>, Error> {
     // A namespace that somebody deletes takes everything along, our own rights in it first: nothing is left to do
     // there, and every attempt would be refused, so that this agent would keep the namespace from going for ever.
-    let doomed = ctx.stores().is_terminating(namespace);
-    if !doomed && observe::deployment(ctx.stores(), namespace).is_some() {
-        apply.delete::<Deployment>(namespace, names::POOL_DEPLOYMENT).await?;
+    if ctx.stores().is_terminating(namespace) {
+        return Ok(None);
+    }
+    let left = retire::unneeded(namespace, needed, ctx, apply).await?;
+    Ok(left.map(|pods| match pods {
+        0 => Cleanup::waiting("waiting for the pool to be removed"),
+        pods => Cleanup::waiting(format!("waiting for {pods} pods of the pool to finish")),
+    }))
+}
+
+/// Takes down everything that the tenant's agents had.
+async fn remove_all(namespace: &str, ctx: &Context, apply: &Applier) -> Result<Option<Cleanup>, Error> {
+    if let Some(waiting) = remove(namespace, &BTreeSet::new(), ctx, apply).await? {
+        return Ok(Some(waiting));
     }
     let pods = ctx.stores().pods.state_filter(|pod| {
         pod.namespace().as_deref() == Some(namespace)
@@ -75,26 +95,24 @@ async fn remove_pool(namespace: &str, ctx: &Context, apply: &Applier) -> Result<
     if !pods.is_empty() {
         return Ok(Some(Cleanup::waiting(format!("waiting for {} pods of the pool to finish", pods.len()))));
     }
-    if !doomed {
+    if !ctx.stores().is_terminating(namespace) {
         apply.delete::<PodDisruptionBudget>(namespace, names::POOL_DISRUPTION_BUDGET).await?;
-        apply.delete::<Secret>(namespace, names::POOL_CREDENTIALS).await?;
-        apply.delete::<ServiceAccount>(namespace, names::POOL_SERVICE_ACCOUNT).await?;
     }
     Ok(None)
 }
 
-/// Builds the pool for the agents that stay. Their namespace may be going too: then there is nothing to build.
-async fn shrink_pool(agent: &VoiceAgent, ctx: &Context, apply: &Applier) -> Result<(), Error> {
+/// Builds the shared pool for the agents that stay. Their namespace may be going too: then there is nothing to build.
+async fn shrink_pools(agent: &VoiceAgent, ctx: &Context, apply: &Applier) -> Result<(), Error> {
     if home::find(ctx.stores(), &agent.metadata).is_err() {
         return Ok(());
     }
     let seen = observe::read(agent, ctx).await?;
-    match validate::pool_of_others(&seen) {
-        Some(pool) => match build::of_pool(&pool).apply(apply).await {
+    for pool in validate::pools_of_others(&seen) {
+        match build::of_pool(&pool).apply(apply).await {
             // A namespace that is being deleted takes no new objects.
-            Err(error) if error.is_forbidden() || error.is_not_found() => Ok(()),
-            other => other,
-        },
-        None => Ok(()),
+            Err(error) if error.is_forbidden() || error.is_not_found() => {}
+            other => other?,
+        }
     }
+    Ok(())
 }

@@ -1,15 +1,27 @@
-//! VoiceAgent: its part in the tenant's pool of runtime pods, and the keys that its providers need.
+//! VoiceAgent: the pool of runtime pods that its calls run on, and the keys that its providers need.
 //!
-//! One pool serves all agents of a tenant. Every pass builds the whole pool from all of them, so it does not matter
-//! which agent the pass is about. The pods never see an agent: what it says and how it listens comes with each call, so
-//! an edit restarts nothing.
+//! One pool serves all agents of a tenant, but for those that ask for a pool of their own. Every pass builds the whole
+//! pool from all of its agents, so it does not matter which of them the pass is about. The pods never see an agent: what
+//! it says and how it listens comes with each call, so an edit restarts nothing.
+//!
+//! | module | what it decides |
+//! | --- | --- |
+//! | [`membership`] | which pool an agent asks for, which one its calls go to, who shares one |
+//! | [`pool`], [`scheduling`] | what the pods of a pool look like and where they run |
+//! | [`scaling`] | by which rules the operator scales it |
+//! | [`retire`] | when a pool that nobody needs is gone |
 
 mod build;
 mod cleanup;
 pub mod controller;
 mod credentials;
+mod events;
+mod membership;
 mod observe;
 mod pool;
+mod retire;
+mod scaling;
+mod scheduling;
 mod status;
 mod validate;
 
@@ -26,6 +38,8 @@ use crate::kind::{Cleanup, Kind, RESYNC, write_status};
 
 /// Secrets are not watched, because watching them needs the right to list them: they are read again this often.
 const SECRETS_AGAIN: Duration = Duration::from_secs(15);
+/// Between the end of a stabilisation window and the pass that acts on it.
+const A_MOMENT: Duration = Duration::from_secs(1);
 
 impl Kind for VoiceAgent {
     type Status = VoiceAgentStatus;
@@ -45,9 +59,20 @@ impl Kind for VoiceAgent {
         if let Ok(valid) = &plan {
             build::all(valid).apply(apply).await?;
         }
-        write_status(self, status::compute(self, &seen, &plan, ctx.now()), ctx, apply).await?;
+        let status = status::compute(self, &seen, &plan, ctx.now());
+        let notes = events::notes(self, &seen, &status);
+        write_status(self, status, ctx, apply).await?;
+        events::publish(self, &notes, ctx).await;
+        let namespace = self.namespace().unwrap_or_default();
+        // By what the caches say: a pool is left alone until everybody can see that no agent's calls go there.
+        if seen.home.is_ok() && observe::all_readable(ctx.stores(), &namespace) {
+            retire::unneeded(&namespace, &membership::needed(&seen.agents), ctx, apply).await?;
+        }
         let uses_secrets = !self.spec.secret_refs().is_empty();
-        Ok(Action::requeue(if uses_secrets { SECRETS_AGAIN } else { RESYNC }))
+        let again = if uses_secrets { SECRETS_AGAIN } else { RESYNC };
+        let scaled = seen.scaling.and_then(|verdict| verdict.decision.look_again);
+        // A moment later: peaks are counted in whole samples.
+        Ok(Action::requeue(scaled.map_or(again, |scaled| again.min(scaled + A_MOMENT))))
     }
 
     async fn cleanup(&self, ctx: &Context, apply: &Applier) -> Result<Cleanup, Error> {

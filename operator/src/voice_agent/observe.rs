@@ -1,20 +1,23 @@
-//! Everything that is read for a voice agent: its tenant, its siblings, the Secrets they name, the pool.
+//! Everything that is read for a voice agent: its tenant, its siblings, the Secrets they name, its pools.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Secret;
-use kube::runtime::reflector::ObjectRef;
 use kube::{Api, ResourceExt as _};
-use voxplane_crds::{VoiceAgent, names};
+use voxplane_crds::VoiceAgent;
+use voxplane_crds::names::PoolId;
 use voxplane_store::resources::ResourceKind;
 
+use super::{membership, pool, scaling};
 use crate::config::RuntimeSettings;
 use crate::context::Context;
 use crate::error::Error;
 use crate::home::{self, Home};
 use crate::identity::{Identity, identify};
 use crate::pool::PoolReport;
+use crate::pool::scalers::Verdict;
 use crate::status::Problem;
 use crate::watch::{Stores, decoded};
 
@@ -31,14 +34,29 @@ pub struct Observed {
     pub secrets: BTreeMap<String, Secret>,
     /// KnowledgeBases it names that do not exist.
     pub missing_knowledge: Vec<String>,
-    /// The pool's Deployment.
+    /// The Deployment of the pool that it asks for.
     pub deployment: Option<Deployment>,
-    /// What connected pods report.
+    /// What connected pods of that pool report.
     pub report: Option<PoolReport>,
+    /// The pool that its calls still go to, if that is another one.
+    pub former: Option<Former>,
+    /// What was decided about the number of pods, if the operator decides.
+    pub scaling: Option<Verdict>,
     /// Why the database cannot be used, if it cannot.
     pub database_problem: Option<String>,
     /// What pods need to be told.
     pub runtime: RuntimeSettings,
+}
+
+/// A pool that an agent is leaving.
+#[derive(Clone, Debug)]
+pub struct Former {
+    /// Which.
+    pub id: PoolId,
+    /// Its Deployment.
+    pub deployment: Option<Deployment>,
+    /// What its connected pods report.
+    pub report: Option<PoolReport>,
 }
 
 /// Reads everything.
@@ -58,24 +76,45 @@ pub async fn read(agent: &VoiceAgent, ctx: &Context) -> Result<Observed, Error> 
     let agents = living(ctx.stores(), agent);
     let secrets = if home.is_ok() { secrets(&agents, &namespace, ctx).await? } else { BTreeMap::new() };
     let bases = agent.spec.knowledge_bases.iter().map(|base| base.name.clone());
+    let id = membership::asked_for(agent);
+    let deployment = ctx.stores().deployment(&id);
     Ok(Observed {
+        scaling: home.as_ref().ok().and_then(|home| scale(&agents, &id, deployment.as_ref(), home, ctx)),
         home,
         identity,
         agents,
         secrets,
         missing_knowledge: bases.filter(|base| !ctx.stores().has_knowledge_base(&namespace, base)).collect(),
-        deployment: deployment(ctx.stores(), &namespace),
-        report: ctx.pools.report(&namespace),
+        deployment,
+        report: ctx.pools.report(&id),
+        former: membership::former(agent).map(|id| Former {
+            deployment: ctx.stores().deployment(&id),
+            report: ctx.pools.report(&id),
+            id,
+        }),
         database_problem: ctx.database.available().err(),
         runtime: ctx.settings.runtime.clone(),
     })
 }
 
-/// The pool's Deployment as the watch has seen it.
-#[must_use]
-pub fn deployment(stores: &Stores, namespace: &str) -> Option<Deployment> {
-    let reference = ObjectRef::new(names::POOL_DEPLOYMENT).within(namespace);
-    stores.deployments.get(&reference).map(|found| (*found).clone())
+/// Looks at the calls of a pool that the operator scales. What is decided is remembered at once, so that passes for
+/// other agents of the pool, which run at the same time, decide the same.
+fn scale(
+    agents: &[VoiceAgent],
+    id: &PoolId,
+    deployment: Option<&Deployment>,
+    home: &Home,
+    ctx: &Context,
+) -> Option<Verdict> {
+    let agents = pool::by_age(agents);
+    let calls_per_replica = pool::calls_per_replica(&membership::members(&agents, id));
+    let quotas = &home.tenant.spec.quotas;
+    let Some(policy) = scaling::policy(&agents, id, calls_per_replica, quotas, home.suspension().is_some()) else {
+        ctx.pools.scalers.forget(id);
+        return None;
+    };
+    let deployed = deployment.and_then(|deployment| deployment.spec.as_ref()?.replicas);
+    Some(ctx.pools.scalers.decide(id, &policy, deployed, Instant::now()))
 }
 
 /// All agents of the namespace that are not being deleted; `agent` as it was handed to the pass.
@@ -85,6 +124,12 @@ pub fn living(stores: &Stores, agent: &VoiceAgent) -> Vec<VoiceAgent> {
     let found = Stores::within(&stores.agents, &namespace);
     let siblings = found.iter().filter_map(|sibling| decoded(sibling)).filter(|sibling| sibling.name_any() != name);
     siblings.chain([agent]).filter(|agent| agent.metadata.deletion_timestamp.is_none()).cloned().collect()
+}
+
+/// Whether this program can read all agents of the namespace: of one that it cannot, it does not know the pool.
+#[must_use]
+pub fn all_readable(stores: &Stores, namespace: &str) -> bool {
+    Stores::within(&stores.agents, namespace).iter().all(|agent| decoded(agent).is_some())
 }
 
 /// The Secrets that any of the agents names.

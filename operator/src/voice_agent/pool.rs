@@ -1,10 +1,13 @@
-//! The shape of a tenant's pool, from all its agents. Pure.
+//! The shape of a pool, from all its agents. Pure.
 
 use k8s_openapi::api::core::v1::ResourceRequirements;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 use voxplane_crds::VoiceAgent;
+use voxplane_crds::voice_agent::{Gpu, RuntimeSpec};
+
+use super::scheduling;
 
 /// Between the end of the longest call and the end of a pod: goodbye, hanging up, flushing events.
 pub const DRAIN_MARGIN_SECONDS: i64 = 60;
@@ -16,10 +19,14 @@ const GRACE_STEP_SECONDS: i64 = 900;
 pub struct PoolShape {
     /// Pods.
     pub replicas: i32,
+    /// Whether a rolling update starts a pod before it stops one.
+    pub surges: bool,
     /// Calls per pod.
     pub calls_per_replica: i32,
     /// Image of the pods.
     pub image: String,
+    /// Where they may run and what they get there.
+    pub scheduling: RuntimeSpec,
     /// CPU and memory of a pod.
     pub resources: ResourceRequirements,
     /// Seconds a pod gets to finish its calls.
@@ -37,28 +44,42 @@ pub fn by_age<'a>(agents: impl IntoIterator<Item = &'a VoiceAgent>) -> Vec<&'a V
     agents
 }
 
-/// The shape that serves all `agents` (at least one, oldest first).
+/// The shape that serves all `agents` (at least one, oldest first), with as many pods as they write.
 #[must_use]
 pub fn shape(agents: &[&VoiceAgent], platform_image: &str) -> PoolShape {
     let largest = |of: fn(&VoiceAgent) -> i32, least: i32| agents.iter().map(|agent| of(agent)).max().unwrap_or(least);
-    let calls_per_replica = largest(|agent| agent.spec.runtime.calls_per_replica, 1);
+    let calls_per_replica = calls_per_replica(agents);
     let longest_call = largest(|agent| agent.spec.limits.max_duration_seconds, 0);
+    let scheduling = scheduling::of_pool(agents);
+    let resources = agents
+        .iter()
+        .find_map(|agent| agent.spec.runtime.resources.clone())
+        .unwrap_or_else(|| default_resources(calls_per_replica));
     PoolShape {
         replicas: largest(|agent| agent.spec.runtime.replicas, 0),
+        surges: true,
         calls_per_replica,
-        image: image(agents).map_or(platform_image, |(image, _)| image).to_owned(),
-        resources: agents
-            .iter()
-            .find_map(|agent| agent.spec.runtime.resources.clone())
-            .unwrap_or_else(|| default_resources(calls_per_replica)),
+        image: scheduling.image.clone().unwrap_or_else(|| platform_image.to_owned()),
+        resources: with_gpu(resources, scheduling.gpu.as_ref()),
+        scheduling,
         grace_seconds: grace(longest_call),
     }
 }
 
-/// The image that the oldest agent which asks for one wants, and that agent's name.
+/// Calls that one pod of a pool with these members carries.
 #[must_use]
-pub fn image<'a>(agents: &[&'a VoiceAgent]) -> Option<(&'a str, String)> {
-    agents.iter().find_map(|agent| Some((agent.spec.runtime.image.as_deref()?, agent.name_any())))
+pub fn calls_per_replica(members: &[&VoiceAgent]) -> i32 {
+    members.iter().map(|agent| agent.spec.runtime.calls_per_replica).max().unwrap_or(1)
+}
+
+/// Accelerators are whole and not shared: Kubernetes wants the request to be the limit.
+fn with_gpu(mut resources: ResourceRequirements, gpu: Option<&Gpu>) -> ResourceRequirements {
+    if let Some(gpu) = gpu {
+        for list in [&mut resources.requests, &mut resources.limits] {
+            list.get_or_insert_default().insert(gpu.resource_name.clone(), Quantity(gpu.count.to_string()));
+        }
+    }
+    resources
 }
 
 fn grace(longest_call: i32) -> i64 {

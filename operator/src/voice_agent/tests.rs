@@ -12,11 +12,14 @@ use voxplane_crds::conditions::{reasons, types};
 use voxplane_crds::{VoiceAgent, labels};
 
 use super::observe::Observed;
-use super::{build, credentials, pool, status, validate};
+use super::{build, credentials, events, membership, pool, scaling, scheduling, status, validate};
 use crate::config::{PullPolicy, RuntimeSettings};
 use crate::identity::Identity;
 use crate::pool::PoolReport;
 use crate::testing::{agent, condition, home, now};
+
+mod placement;
+mod pods;
 
 const NAMESPACE: &str = "vx-brightline--dental-clinic";
 
@@ -29,6 +32,8 @@ fn seen(agents: Vec<VoiceAgent>) -> Observed {
         missing_knowledge: Vec::new(),
         deployment: None,
         report: None,
+        former: None,
+        scaling: None,
         database_problem: None,
         runtime: RuntimeSettings {
             image: "voxplane/agent-runtime:dev".to_owned(),
@@ -190,7 +195,10 @@ fn an_agent_is_ready_when_a_connected_pod_has_its_keys() {
     assert_eq!(status.pool.as_deref(), Some("vx-brightline--dental-clinic/voxplane-runtime"));
     assert_eq!(
         status.selector.as_deref(),
-        Some("voxplane.dev/agency=brightline,voxplane.dev/component=runtime,voxplane.dev/tenant=dental-clinic")
+        Some(
+            "voxplane.dev/agency=brightline,voxplane.dev/component=runtime,voxplane.dev/pool=voxplane-runtime,\
+             voxplane.dev/tenant=dental-clinic"
+        )
     );
 }
 

@@ -1,43 +1,73 @@
 //! Whether a voice agent can be as it says. Pure.
 
+use std::collections::BTreeSet;
+
 use kube::ResourceExt as _;
 use voxplane_crds::VoiceAgent;
 use voxplane_crds::conditions::reasons;
+use voxplane_crds::names::PoolId;
 
 use super::credentials::{self, KeySet};
-use super::observe::Observed;
+use super::observe::{Former, Observed};
 use super::pool::{self, PoolShape};
+use super::{membership, scaling, scheduling};
 use crate::config::RuntimeSettings;
 use crate::home::Home;
 use crate::identity::Identity;
+use crate::pool::PoolReport;
 use crate::status::Problem;
 
-/// A tenant's pool that can be made, and what is wrong with this agent's references.
+/// An agent whose pool can be made, and what is wrong with its references.
 #[derive(Clone, Debug)]
 pub struct Valid {
-    /// Whose pool it is.
+    /// The pool that it asks for.
     pub pool: Pool,
+    /// The pool that its calls go to until the other one is ready.
+    pub leaving: Option<Leaving>,
     /// What is wrong with this agent's references, if anything. The pool is made all the same.
     pub unresolved: Option<Problem>,
 }
 
-/// A tenant's pool.
+/// A pool.
 #[derive(Clone, Debug)]
 pub struct Pool {
+    /// Which.
+    pub id: PoolId,
     /// Name of the agency.
     pub agency: String,
     /// Name of the tenant.
     pub tenant: String,
     /// `status.id` of the tenant, which owns the pool.
     pub tenant_id: String,
-    /// The tenant's namespace.
-    pub namespace: String,
     /// Its shape.
     pub shape: PoolShape,
     /// Its keys.
     pub keys: KeySet,
     /// What pods need to be told.
     pub runtime: RuntimeSettings,
+}
+
+impl Pool {
+    /// The tenant's namespace.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        self.id.namespace()
+    }
+
+    /// Call slots when all its pods are connected.
+    #[must_use]
+    pub fn slots(&self) -> i32 {
+        self.shape.replicas.saturating_mul(self.shape.calls_per_replica)
+    }
+}
+
+/// A pool that is left. Its pods stay as they are; its keys follow the agent's, because it still takes calls.
+#[derive(Clone, Debug)]
+pub struct Leaving {
+    /// Which.
+    pub id: PoolId,
+    /// Its keys.
+    pub keys: KeySet,
 }
 
 /// Judges a voice agent.
@@ -51,38 +81,75 @@ pub fn check(agent: &VoiceAgent, seen: &Observed) -> Result<Valid, Problem> {
         return Err(Problem::unknown(reasons::DATABASE_UNAVAILABLE, format!("no id can be given: {why}")));
     }
     let agents = pool::by_age(&seen.agents);
-    if let (Some(own), Some((chosen, by))) = (agent.spec.runtime.image.as_deref(), pool::image(&agents))
-        && own != chosen
-    {
-        return Err(Problem::new(
-            reasons::INVALID,
-            format!(
-                "spec.runtime.image: all agents of a tenant share their pods, and agent {by:?}, which is older, runs \
-                 them with {chosen:?}: use the same image or none"
-            ),
-        ));
-    }
-    Ok(Valid { pool: of_tenant(home, &agents, seen), unresolved: unresolved(agent, seen) })
+    let id = membership::asked_for(agent);
+    scheduling::check(agent, &membership::members(&agents, &id), &home.tenant.spec.quotas)?;
+    let pool = describe(&id, home, &agents, seen);
+    let leaving = seen.former.as_ref().and_then(|former| leaving(former, &pool, &agents, seen));
+    Ok(Valid { pool, leaving, unresolved: unresolved(agent, seen) })
 }
 
-/// The pool for the agents that stay when this one goes; `None` when none stays or the tenant is not accepted.
+/// The pools of the agents that stay when this one goes; none when the tenant is not accepted.
 #[must_use]
-pub fn pool_of_others(seen: &Observed) -> Option<Pool> {
-    let home = seen.home.as_ref().ok()?;
+pub fn pools_of_others(seen: &Observed) -> Vec<Pool> {
+    let Ok(home) = &seen.home else { return Vec::new() };
     let agents = pool::by_age(&seen.agents);
-    (!agents.is_empty()).then(|| of_tenant(home, &agents, seen))
+    let asked_for: BTreeSet<PoolId> = agents.iter().map(|agent| membership::asked_for(agent)).collect();
+    asked_for
+        .iter()
+        // Only the shared one loses anything. How many pods a scaled pool has is decided in its agents' own passes.
+        .filter(|id| id.is_shared() && !scaling::is_scaled(&membership::members(&agents, id)))
+        .map(|id| describe(id, home, &agents, seen))
+        .collect()
 }
 
-fn of_tenant(home: &Home, agents: &[&VoiceAgent], seen: &Observed) -> Pool {
+fn describe(id: &PoolId, home: &Home, agents: &[&VoiceAgent], seen: &Observed) -> Pool {
+    let members = membership::members(agents, id);
+    let users = membership::users(agents, id);
+    let quotas = &home.tenant.spec.quotas;
+    let mut shape = pool::shape(&members, &seen.runtime.image);
+    if users.len() > members.len() {
+        // Who leaves still needs its pods until it has gone; what it writes is meant for the pool that it goes to.
+        shape.replicas = shape.replicas.max(deployed(id, seen));
+    }
+    let mut most = shape.replicas;
+    if let Some(verdict) = &seen.scaling {
+        shape.replicas = verdict.decision.replicas;
+        let asked = members.iter().filter_map(|agent| agent.spec.runtime.scaling.as_ref());
+        most = asked.map(|scaling| scaling.max).max().unwrap_or(most).max(shape.replicas);
+    }
+    shape.surges = scheduling::has_room_to_surge(agents, id, most, quotas);
     Pool {
+        id: id.clone(),
         agency: home.agency.name_any(),
         tenant: home.tenant.name_any(),
         tenant_id: home.tenant_id.to_string(),
-        namespace: voxplane_crds::names::tenant_namespace(&home.agency.name_any(), &home.tenant.name_any()),
-        shape: pool::shape(agents, &seen.runtime.image),
-        keys: credentials::of_pool(agents, &seen.secrets),
+        shape,
+        keys: credentials::of_pool(&users, &seen.secrets),
         runtime: seen.runtime.clone(),
     }
+}
+
+/// Pods that the pool's Deployment asks for now.
+fn deployed(id: &PoolId, seen: &Observed) -> i32 {
+    let deployment = seen.deployment.as_ref().filter(|found| found.metadata.name.as_deref() == Some(id.deployment()));
+    deployment.and_then(|found| found.spec.as_ref()?.replicas).unwrap_or_default()
+}
+
+/// The former pool, while it must still be used: new calls move when every pod of the new one is connected and one of
+/// them has the keys.
+fn leaving(former: &Former, pool: &Pool, agents: &[&VoiceAgent], seen: &Observed) -> Option<Leaving> {
+    let gone = former.deployment.is_none() && former.report.is_none();
+    let is_ready = |report: &PoolReport| {
+        let hash = credentials::hash(&pool.keys);
+        report.slots >= pool.slots() && report.by_credentials_hash.get(&hash).is_some_and(|pods| *pods > 0)
+    };
+    let moved = pool.slots() == 0 || seen.report.as_ref().is_some_and(is_ready);
+    // While the database is away nothing is known about sessions: calls stay where they are.
+    let moved = moved && seen.database_problem.is_none();
+    (!gone && !moved).then(|| Leaving {
+        id: former.id.clone(),
+        keys: credentials::of_pool(&membership::users(agents, &former.id), &seen.secrets),
+    })
 }
 
 fn unresolved(agent: &VoiceAgent, seen: &Observed) -> Option<Problem> {

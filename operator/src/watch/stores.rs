@@ -7,7 +7,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::core::{DeserializeGuard, PartialObjectMeta};
 use kube::runtime::reflector::{self, ObjectRef, Store};
-use voxplane_crds::names::{self, NamespaceOwner};
+use voxplane_crds::names::{self, NamespaceOwner, PoolId};
 use voxplane_crds::{Agency, KnowledgeBase, PhoneNumber, Tenant, VoiceAgent};
 
 /// An object that may not be readable: a newer version of the definitions can store what this program does not know.
@@ -125,6 +125,13 @@ impl Stores {
     pub fn agent(&self, namespace: &str, name: &str) -> Option<VoiceAgent> {
         let found = self.agents.get(&ObjectRef::new(name).within(namespace))?;
         decoded(&found).cloned()
+    }
+
+    /// The Deployment of a pool.
+    #[must_use]
+    pub fn deployment(&self, pool: &PoolId) -> Option<Deployment> {
+        let reference = ObjectRef::new(pool.deployment()).within(pool.namespace());
+        self.deployments.get(&reference).map(|found| (*found).clone())
     }
 
     /// Whether a namespace of ours is being deleted.

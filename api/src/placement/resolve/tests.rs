@@ -29,6 +29,28 @@ fn a_known_number_leads_to_its_agent() {
 }
 
 #[test]
+fn calls_go_to_the_pool_that_the_operator_names() {
+    let mut fixture = Fixture::new();
+    let dedicated = json!({"runtime": {"placement": "Dedicated"}});
+    let mut pool = |said: Option<&str>, spec: &serde_json::Value| {
+        let (namespace, name) = ("vx-acme--dental", "reception");
+        match said {
+            Some(pool) => fixture.agent_on(pool, namespace, name, RECEPTION, spec.clone()),
+            None => fixture.agent(namespace, name, RECEPTION, spec.clone()),
+        }
+        routed(resolve(&fixture.directory, "+15550100", Some("ST_acme"))).pool.to_string()
+    };
+    let (shared, own) = ("vx-acme--dental/voxplane-runtime", "vx-acme--dental/voxplane-runtime-reception");
+    assert_eq!(pool(Some(own), &dedicated), own);
+    assert_eq!(pool(Some(shared), &dedicated), shared, "until its own pool is ready");
+    assert_eq!(pool(Some(own), &json!({})), own, "and back again");
+    assert_eq!(pool(None, &dedicated), own, "nothing is said yet");
+    for foreign in ["vx-other--law/voxplane-runtime", "vx-acme--dental/voxplane-runtime-else", "nonsense"] {
+        assert_eq!(pool(Some(foreign), &json!({})), shared, "{foreign}");
+    }
+}
+
+#[test]
 fn what_is_guaranteed_to_siblings_is_known() {
     let mut fixture = Fixture::new();
     let sibling = Uuid::from_u128(0xb9);

@@ -5,20 +5,19 @@ use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy,
 use k8s_openapi::api::core::v1::{
     Capabilities, ConfigMapVolumeSource, Container, ContainerPort, EmptyDirVolumeSource, EnvVar, HTTPGetAction,
     Lifecycle, LifecycleHandler, PodSecurityContext, PodSpec, PodTemplateSpec, Probe, ProjectedVolumeSource,
-    SeccompProfile, SecretVolumeSource, SecurityContext, ServiceAccountTokenProjection, SleepAction,
-    TopologySpreadConstraint, Volume, VolumeMount, VolumeProjection,
+    SeccompProfile, SecretVolumeSource, SecurityContext, ServiceAccountTokenProjection, SleepAction, Volume,
+    VolumeMount, VolumeProjection,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::api::ObjectMeta;
-use voxplane_crds::names::PoolId;
 use voxplane_crds::{labels, names};
 
 use super::super::credentials;
 use super::super::pool::DRAIN_MARGIN_SECONDS;
 use super::super::validate::Pool;
-use super::{meta, own_labels};
+use super::{meta, own_labels, scheduling};
 
 const TOKEN_DIR: &str = "/var/run/secrets/voxplane";
 const CREDENTIALS_DIR: &str = "/etc/voxplane/credentials";
@@ -34,11 +33,12 @@ const TOKEN_SECONDS: i64 = 3600;
 const START_MARGIN_SECONDS: i64 = 2;
 
 pub fn build(pool: &Pool) -> Deployment {
-    let selector = labels::runtime_selector(&pool.agency, &pool.tenant);
-    let mut metadata = meta(pool, names::POOL_DEPLOYMENT);
+    let selector = labels::pool_selector(&pool.agency, &pool.tenant, pool.id.deployment());
+    let mut metadata = meta(pool, &pool.id, pool.id.deployment());
     // On the Deployment, not on its pods: there it would restart them.
     metadata.annotations = Some([(labels::CREDENTIALS_HASH.to_owned(), credentials::hash(&pool.keys))].into());
     let mut pod_labels = own_labels(pool);
+    pod_labels.insert(labels::POOL.to_owned(), pool.id.deployment().to_owned());
     pod_labels.insert("app.kubernetes.io/name".to_owned(), "voxplane-agent-runtime".to_owned());
     Deployment {
         metadata,
@@ -49,8 +49,8 @@ pub fn build(pool: &Pool) -> Deployment {
             strategy: Some(DeploymentStrategy {
                 type_: Some("RollingUpdate".to_owned()),
                 rolling_update: Some(RollingUpdateDeployment {
-                    max_surge: Some(IntOrString::Int(1)),
-                    max_unavailable: Some(IntOrString::Int(0)),
+                    max_surge: Some(IntOrString::Int(i32::from(pool.shape.surges))),
+                    max_unavailable: Some(IntOrString::Int(i32::from(!pool.shape.surges))),
                 }),
             }),
             template: PodTemplateSpec {
@@ -64,8 +64,9 @@ pub fn build(pool: &Pool) -> Deployment {
 }
 
 fn pod(pool: &Pool) -> PodSpec {
+    let wanted = &pool.shape.scheduling;
     PodSpec {
-        service_account_name: Some(names::POOL_SERVICE_ACCOUNT.to_owned()),
+        service_account_name: Some(pool.id.deployment().to_owned()),
         automount_service_account_token: Some(false),
         enable_service_links: Some(false),
         termination_grace_period_seconds: Some(pool.shape.grace_seconds),
@@ -77,19 +78,13 @@ fn pod(pool: &Pool) -> PodSpec {
             seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".to_owned(), ..SeccompProfile::default() }),
             ..PodSecurityContext::default()
         }),
-        // The loss of a node should not take all pods of a tenant.
-        topology_spread_constraints: Some(vec![TopologySpreadConstraint {
-            max_skew: 1,
-            topology_key: "kubernetes.io/hostname".to_owned(),
-            when_unsatisfiable: "ScheduleAnyway".to_owned(),
-            label_selector: Some(LabelSelector {
-                match_labels: Some(labels::runtime_selector(&pool.agency, &pool.tenant)),
-                ..LabelSelector::default()
-            }),
-            ..TopologySpreadConstraint::default()
-        }]),
+        topology_spread_constraints: Some(scheduling::spread(pool)),
+        node_selector: (!wanted.node_selector.is_empty()).then(|| wanted.node_selector.clone()),
+        tolerations: scheduling::tolerations(&wanted.tolerations),
+        runtime_class_name: wanted.runtime_class_name.clone(),
+        priority_class_name: wanted.priority_class_name.clone(),
         containers: vec![container(pool)],
-        volumes: Some(volumes()),
+        volumes: Some(volumes(pool)),
         ..PodSpec::default()
     }
 }
@@ -127,21 +122,26 @@ fn container(pool: &Pool) -> Container {
             capabilities: Some(Capabilities { drop: Some(vec!["ALL".to_owned()]), ..Capabilities::default() }),
             ..SecurityContext::default()
         }),
-        volume_mounts: Some(vec![
-            mount("token", TOKEN_DIR, true),
-            mount("credentials", CREDENTIALS_DIR, true),
-            mount("control-ca", CONTROL_CA_DIR, true),
-            mount("spool", SPOOL_DIR, false),
-            mount("tmp", "/tmp", false),
-        ]),
+        volume_mounts: Some(mounts(pool)),
         ..Container::default()
     }
+}
+
+fn mounts(pool: &Pool) -> Vec<VolumeMount> {
+    let own = [
+        mount("token", TOKEN_DIR, true),
+        mount("credentials", CREDENTIALS_DIR, true),
+        mount("control-ca", CONTROL_CA_DIR, true),
+        mount("spool", SPOOL_DIR, false),
+        mount("tmp", "/tmp", false),
+    ];
+    own.into_iter().chain(scheduling::model_mounts(&pool.shape.scheduling.volumes)).collect()
 }
 
 fn env(pool: &Pool) -> Vec<EnvVar> {
     let drain = pool.shape.grace_seconds.saturating_sub(DRAIN_MARGIN_SECONDS / 2);
     let mut env = vec![
-        ("VOXPLANE_POOL", PoolId::pooled_in(&pool.namespace).to_string()),
+        ("VOXPLANE_POOL", pool.id.to_string()),
         ("VOXPLANE_CONTROL_URL", pool.runtime.control_url.clone()),
         ("VOXPLANE_CONTROL_CA", format!("{CONTROL_CA_DIR}/ca.crt")),
         ("VOXPLANE_TOKEN_FILE", format!("{TOKEN_DIR}/token")),
@@ -176,7 +176,7 @@ fn env(pool: &Pool) -> Vec<EnvVar> {
         .collect()
 }
 
-fn volumes() -> Vec<Volume> {
+fn volumes(pool: &Pool) -> Vec<Volume> {
     let scratch = |name: &str, size: &str| Volume {
         name: name.to_owned(),
         empty_dir: Some(EmptyDirVolumeSource {
@@ -190,7 +190,7 @@ fn volumes() -> Vec<Volume> {
         expiration_seconds: Some(TOKEN_SECONDS),
         path: "token".to_owned(),
     };
-    vec![
+    let own = [
         Volume {
             name: "token".to_owned(),
             projected: Some(ProjectedVolumeSource {
@@ -205,7 +205,7 @@ fn volumes() -> Vec<Volume> {
         Volume {
             name: "credentials".to_owned(),
             secret: Some(SecretVolumeSource {
-                secret_name: Some(names::POOL_CREDENTIALS.to_owned()),
+                secret_name: Some(pool.id.credentials()),
                 default_mode: Some(0o440),
                 ..SecretVolumeSource::default()
             }),
@@ -221,10 +221,11 @@ fn volumes() -> Vec<Volume> {
         },
         scratch("spool", "256Mi"),
         scratch("tmp", "64Mi"),
-    ]
+    ];
+    own.into_iter().chain(scheduling::model_volumes(&pool.shape.scheduling.volumes)).collect()
 }
 
-fn mount(name: &str, path: &str, read_only: bool) -> VolumeMount {
+pub(super) fn mount(name: &str, path: &str, read_only: bool) -> VolumeMount {
     VolumeMount {
         name: name.to_owned(),
         mount_path: path.to_owned(),

@@ -1,6 +1,7 @@
-//! What is made in the cluster for a tenant's pool of runtime pods. Pure.
+//! What is made in the cluster for a pool of runtime pods. Pure.
 
 mod deployment;
+mod scheduling;
 
 use std::collections::BTreeMap;
 
@@ -11,9 +12,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::api::ObjectMeta;
 use serde::Serialize;
+use voxplane_crds::names::PoolId;
 use voxplane_crds::{labels, names};
 
-use super::credentials;
+use super::credentials::{self, KeySet};
 use super::validate::{Pool, Valid};
 use crate::apply::Applier;
 use crate::error::Error;
@@ -26,16 +28,22 @@ pub struct Desired {
     pub account: ServiceAccount,
     /// The keys of all providers.
     pub credentials: Secret,
-    /// Protects pods with calls from eviction.
+    /// The keys of the pool that the agent leaves, as long as its calls go there. Its pods stay as they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credentials_left: Option<Secret>,
+    /// Protects pods with calls from eviction, those of all the tenant's pools.
     pub disruption_budget: PodDisruptionBudget,
     /// The pods.
     pub deployment: Deployment,
 }
 
-/// Everything the tenant's pool needs.
+/// Everything the agent's pools need.
 #[must_use]
 pub fn all(valid: &Valid) -> Desired {
-    of_pool(&valid.pool)
+    Desired {
+        credentials_left: valid.leaving.as_ref().map(|left| credentials_of(&valid.pool, &left.id, &left.keys)),
+        ..of_pool(&valid.pool)
+    }
 }
 
 /// Everything a pool needs.
@@ -43,16 +51,13 @@ pub fn all(valid: &Valid) -> Desired {
 pub fn of_pool(pool: &Pool) -> Desired {
     Desired {
         account: ServiceAccount {
-            metadata: meta(pool, names::POOL_SERVICE_ACCOUNT),
+            // The API takes the account's name for the pool's.
+            metadata: meta(pool, &pool.id, pool.id.deployment()),
             automount_service_account_token: Some(false),
             ..ServiceAccount::default()
         },
-        credentials: Secret {
-            metadata: meta(pool, names::POOL_CREDENTIALS),
-            type_: Some("Opaque".to_owned()),
-            data: Some(credentials::data(&pool.keys)),
-            ..Secret::default()
-        },
+        credentials: credentials_of(pool, &pool.id, &pool.keys),
+        credentials_left: None,
         disruption_budget: disruption_budget(pool),
         deployment: deployment::build(pool),
     }
@@ -64,15 +69,27 @@ fn own_labels(pool: &Pool) -> BTreeMap<String, String> {
     own
 }
 
-fn meta(pool: &Pool, name: &str) -> ObjectMeta {
-    namespaces::meta(&pool.namespace, name, &own_labels(pool))
+fn credentials_of(owner: &Pool, id: &PoolId, keys: &KeySet) -> Secret {
+    Secret {
+        metadata: meta(owner, id, &id.credentials()),
+        type_: Some("Opaque".to_owned()),
+        data: Some(credentials::data(keys)),
+        ..Secret::default()
+    }
+}
+
+/// Metadata of an object that belongs to one pool of the owner of `pool`.
+fn meta(pool: &Pool, id: &PoolId, name: &str) -> ObjectMeta {
+    let mut own = own_labels(pool);
+    own.insert(labels::POOL.to_owned(), id.deployment().to_owned());
+    namespaces::meta(id.namespace(), name, &own)
 }
 
 fn disruption_budget(pool: &Pool) -> PodDisruptionBudget {
     let mut busy = labels::runtime_selector(&pool.agency, &pool.tenant);
     busy.insert(labels::BUSY.to_owned(), "true".to_owned());
     PodDisruptionBudget {
-        metadata: meta(pool, names::POOL_DISRUPTION_BUDGET),
+        metadata: namespaces::meta(pool.namespace(), names::POOL_DISRUPTION_BUDGET, &own_labels(pool)),
         spec: Some(PodDisruptionBudgetSpec {
             max_unavailable: Some(IntOrString::Int(0)),
             selector: Some(LabelSelector { match_labels: Some(busy), ..LabelSelector::default() }),
@@ -92,6 +109,9 @@ impl Desired {
     pub async fn apply(&self, apply: &Applier) -> Result<(), Error> {
         apply.apply(&self.account).await?;
         apply.apply(&self.credentials).await?;
+        if let Some(left) = &self.credentials_left {
+            apply.apply(left).await?;
+        }
         apply.apply(&self.disruption_budget).await?;
         apply.apply(&self.deployment).await?;
         Ok(())
