@@ -83,6 +83,8 @@ impl CallLog {
 
     pub(super) fn acknowledge(&mut self, seq: u64) {
         self.acknowledged = self.acknowledged.max(seq.min(self.last));
+        // The API may have stored more on an earlier connection than was sent again on this one.
+        self.sent = self.sent.max(self.acknowledged);
         while self.events.front().is_some_and(|event| event.seq <= self.acknowledged) {
             self.events.pop_front();
         }

@@ -44,6 +44,23 @@ fn a_finished_call_is_announced_after_its_events_and_forgotten_when_acknowledged
 }
 
 #[test]
+fn events_the_api_stored_on_an_earlier_connection_are_done_with() {
+    let spool = Spool::open(None).unwrap();
+    for _ in 0..9 {
+        spool.append(&key(), event("caller.said", Durability::Soon));
+    }
+    spool.finish(&key(), "goodbye");
+    spool.take_batch(9);
+    // The connection broke before the acknowledgement. The first batch of the next one brings it.
+    spool.rewind();
+    assert_eq!(numbers(&spool.take_batch(3)), [1, 2, 3]);
+    spool.acknowledge(&key(), 9);
+    assert_eq!(spool.take_batch(3), [], "nothing is left to send");
+    assert_eq!(spool.take_finished(1).len(), 1, "but that the call is over");
+    assert!(!spool.has_unsent(), "or the connection would send empty batches for ever");
+}
+
+#[test]
 fn what_may_be_lost_is_dropped_first_and_leaves_no_gap() {
     let spool = Spool::open(None).unwrap();
     for _ in 0..MAX_BEST_EFFORT {

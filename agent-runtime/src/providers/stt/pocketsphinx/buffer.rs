@@ -26,6 +26,9 @@ pub(super) struct AudioBuffer {
 impl AudioBuffer {
     /// Appends audio whose first sample is at `at_us`. Gaps become silence, what overlaps is dropped.
     pub(super) fn push(&mut self, mut pcm: &[i16], at_us: i64) {
+        if self.keep_from.is_some() && self.samples.len() >= MAX_UTTERANCE {
+            return;
+        }
         let at = position(at_us);
         if self.samples.is_empty() {
             self.start = at;
@@ -144,6 +147,22 @@ mod tests {
         buffer.push(&[1; 160], 0);
         buffer.push(&[2; 160], 5_000_000);
         assert_eq!((buffer.start_us(), buffer.end_us()), (5_000_000, 5_010_000));
+    }
+
+    #[test]
+    fn an_utterance_without_end_loses_its_end_and_no_memory() {
+        let mut buffer = AudioBuffer::default();
+        buffer.open(0);
+        for block in 0..50 * 60 {
+            buffer.push(&ramp(block * 320, 320), block as i64 * 20_000);
+        }
+        assert_eq!(buffer.samples.len(), MAX_UTTERANCE);
+        assert!(buffer.reaches(60_000_000), "nobody waits for more");
+        assert_eq!(buffer.utterance(60_000_000)[..8_000], ramp(0, 8_000));
+        buffer.close(60_000_000);
+        buffer.push(&[7; 320], 60_000_000);
+        buffer.open(60_000_000);
+        assert_eq!(buffer.utterance(60_020_000), [7; 320]);
     }
 
     #[test]
