@@ -1,6 +1,9 @@
 //! The condition vocabulary, and how a condition list is updated.
 //!
 //! Conditions are observations. All of a kind's types are set from the first visit on, `Unknown` where nothing is known.
+//! What each reason means and what to do about it stands in [`registry`].
+
+pub mod registry;
 
 use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{Condition, Time},
@@ -24,7 +27,7 @@ pub mod types {
     pub const COMMON: [&str; 4] = [ACCEPTED, RESOLVED_REFS, PROGRAMMED, READY];
 }
 
-/// Reasons: the cause in one word. Not every type uses every reason.
+/// Reasons: the cause in one word. Not every type uses every reason. Each has an entry in [`registry::ALL`].
 pub mod reasons {
     /// `Accepted`: the spec is valid.
     pub const ACCEPTED: &str = "Accepted";

@@ -35,7 +35,8 @@ pub fn add(root: &Path, files: &mut Generated) -> anyhow::Result<Option<String>>
 fn render(helm: &Path, root: &Path, chart: &str, options: &[&str]) -> anyhow::Result<Option<String>> {
     let mut command = Command::new(helm);
     command.args(["template", chart, &format!("charts/{chart}"), "--namespace", "voxplane-system"]);
-    command.args(["--kube-version", KUBERNETES]).args(options).current_dir(root);
+    // The pods of `helm test` are for Helm.
+    command.args(["--kube-version", KUBERNETES, "--skip-tests"]).args(options).current_dir(root);
     let output = match command.output() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         output => output.with_context(|| format!("cannot run {}", helm.display()))?,

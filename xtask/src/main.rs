@@ -4,10 +4,14 @@
 //! | --- | --- |
 //! | [`crds`] | `manifests/crds/`, `charts/voxplane-crds/templates/` |
 //! | [`mod@reference`] | `docs/reference/crds.md` |
+//! | [`conditions`] | `docs/reference/conditions.md` |
+//! | [`argocd`] | `manifests/argocd/argocd-cm.yaml` |
 //! | [`migrations`] | `charts/voxplane/files/migrations-hash` |
 //! | [`install`] | `manifests/install/voxplane.yaml` |
 //! | [`openapi`] | `docs/reference/openapi.json` |
 
+mod argocd;
+mod conditions;
 mod crds;
 mod generated;
 mod install;
@@ -60,7 +64,8 @@ fn main() -> ExitCode {
 type Step = fn(&Path, &mut Generated) -> anyhow::Result<Option<String>>;
 
 /// In this order: the install manifest is rendered from charts that hold generated files.
-const STEPS: [Step; 5] = [crds::add, reference::add, migrations::add, install::add, openapi::add];
+const STEPS: [Step; 7] =
+    [crds::add, reference::add, conditions::add, argocd::add, migrations::add, install::add, openapi::add];
 
 fn generate(check: bool) -> anyhow::Result<()> {
     let root = repository_root()?;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::{fmt::Write as _, path::Path};
 
 /// Longest line of the page.
-const WIDTH: usize = 120;
+pub const WIDTH: usize = 120;
 
 /// Adds the reference page.
 pub fn add(_: &Path, files: &mut Generated) -> anyhow::Result<Option<String>> {
@@ -112,7 +112,7 @@ fn text(schema: &Value) -> String {
 }
 
 /// Words in lines of at most [`WIDTH`] characters; a list entry's later lines are indented below its first.
-fn paragraph(page: &mut String, indent: &str, words: &str) {
+pub fn paragraph(page: &mut String, indent: &str, words: &str) {
     let hanging = if words.starts_with("- ") { "  " } else { indent };
     let mut line = indent.to_owned();
     for word in words.split_whitespace() {

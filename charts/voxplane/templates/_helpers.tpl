@@ -120,6 +120,19 @@ livenessProbe:
 topologySpreadConstraints:
   - maxSkew: 1
     topologyKey: kubernetes.io/hostname
+    {{- if eq .values.spread "Required" }}
+    whenUnsatisfiable: DoNotSchedule
+    # Else a node that is down would count as one with room, and no other could take its replica.
+    nodeTaintsPolicy: Honor
+    {{- else }}
+    whenUnsatisfiable: ScheduleAnyway
+    {{- end }}
+    labelSelector:
+      matchLabels:
+        {{- include "voxplane.selector" . | nindent 8 }}
+  # Never a must: clusters of one zone, or without zones, are common.
+  - maxSkew: 1
+    topologyKey: topology.kubernetes.io/zone
     whenUnsatisfiable: ScheduleAnyway
     labelSelector:
       matchLabels:
@@ -129,6 +142,9 @@ imagePullSecrets:
   {{- range . }}
   - name: {{ . }}
   {{- end }}
+{{- end }}
+{{- with .values.priorityClassName }}
+priorityClassName: {{ . }}
 {{- end }}
 {{- with .values.nodeSelector }}
 nodeSelector:

@@ -11,7 +11,7 @@ use super::{images, postgres};
 use crate::command::output;
 use crate::env::ADMIN_EMAIL;
 use crate::error::{LabError, Result};
-use crate::layout::{LIVEKIT_PORT, REST_NODE_PORT};
+use crate::layout::{LIVEKIT_PORT, REST_NODE_PORT, SIP_PORT};
 use crate::state::write_private;
 use crate::tools::repository;
 
@@ -69,6 +69,7 @@ fn values_of(context: &Context) -> Result<Value> {
             "url": format!("http://{node}:{LIVEKIT_PORT}"),
             "apiKey": secrets.livekit_key,
             "apiSecret": secrets.livekit_secret,
+            "sipAddress": format!("{node}:{SIP_PORT}"),
         },
         "auth": {"bootstrapEmail": ADMIN_EMAIL, "bootstrapPassword": secrets.admin_password},
     }))

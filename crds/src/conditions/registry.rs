@@ -1,0 +1,190 @@
+//! What every reason means: its cause, and what to do about it. The reference page, the kubectl plugin and the GitOps
+//! health checks all read this one list.
+
+use super::reasons;
+
+/// What a reason says about the object that carries it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Meaning {
+    /// All is well.
+    Good,
+    /// It passes by itself; only when it lasts is something wrong.
+    Waiting,
+    /// Somebody wanted it so.
+    Intended,
+    /// Somebody has to do something.
+    Broken,
+}
+
+impl Meaning {
+    /// In a word, for people.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Waiting => "waiting",
+            Self::Intended => "intended",
+            Self::Broken => "broken",
+        }
+    }
+}
+
+/// One reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The reason, one of [`reasons`].
+    pub reason: &'static str,
+    /// What it says about the object.
+    pub meaning: Meaning,
+    /// How it comes about.
+    pub cause: &'static str,
+    /// What to do. Empty only where nothing needs doing.
+    pub remedy: &'static str,
+}
+
+/// The entry of a reason; `None` for a reason of a newer version.
+#[must_use]
+pub fn find(reason: &str) -> Option<&'static Entry> {
+    ALL.iter().find(|entry| entry.reason == reason)
+}
+
+const fn good(reason: &'static str, cause: &'static str) -> Entry {
+    Entry { reason, meaning: Meaning::Good, cause, remedy: "" }
+}
+
+const fn waiting(reason: &'static str, cause: &'static str, remedy: &'static str) -> Entry {
+    Entry { reason, meaning: Meaning::Waiting, cause, remedy }
+}
+
+const fn intended(reason: &'static str, cause: &'static str, remedy: &'static str) -> Entry {
+    Entry { reason, meaning: Meaning::Intended, cause, remedy }
+}
+
+const fn broken(reason: &'static str, cause: &'static str, remedy: &'static str) -> Entry {
+    Entry { reason, meaning: Meaning::Broken, cause, remedy }
+}
+
+/// Every reason, in the order of [`reasons`].
+pub const ALL: &[Entry] = &[
+    good(reasons::ACCEPTED, "The spec is valid and nothing stands in its way."),
+    broken(
+        reasons::INVALID,
+        "The spec contradicts itself, or another object of the tenant, in a way that the API server cannot see.",
+        "Change the field that the message names. What was made from the last valid spec stays as it is.",
+    ),
+    broken(
+        reasons::NAMESPACE_CONFLICT,
+        "The namespace that would belong to this agency or tenant exists and was made by somebody else.",
+        "Delete or rename that namespace, or give the agency or tenant another name. The operator never takes over a \
+         namespace that it did not make.",
+    ),
+    broken(
+        reasons::NO_AGENCY,
+        "The agency that this object belongs to does not exist, is being deleted, or is not accepted itself.",
+        "Create the Agency, or repair it first: `kubectl get agencies` and `kubectl describe agency <name>`.",
+    ),
+    broken(
+        reasons::WRONG_NAMESPACE,
+        "The object lies in a namespace of no agency or tenant, or of one that is not accepted.",
+        "Create tenants in `vx-<agency>` and everything else in `vx-<agency>--<tenant>`; the operator makes these \
+         namespaces. If the namespace is right, repair the agency or tenant that the message names.",
+    ),
+    broken(
+        reasons::NUMBER_IN_USE,
+        "Another PhoneNumber claimed the same number first. Whose it is is not said, because it may be another tenant's.",
+        "Use another number, or delete the other PhoneNumber: this one then gets the number by itself.",
+    ),
+    broken(
+        reasons::NUMBER_NOT_GRANTED,
+        "No entry in the agency's `spec.carriers[].numbers` grants the number to this tenant.",
+        "Add the number, or a prefix of it, to the carrier connection of the Agency and list the tenant there. That \
+         needs the right `set-limits` on agencies.",
+    ),
+    broken(
+        reasons::QUOTA_EXCEEDED,
+        "A quota of the agency or the tenant is used up by older objects.",
+        "Raise the quota that the message names (it needs the right `set-limits`), or delete an object that is no \
+         longer needed.",
+    ),
+    good(reasons::RESOLVED, "Everything that the spec refers to exists and may be used."),
+    broken(
+        reasons::REF_NOT_FOUND,
+        "The spec names an agent, a knowledge base or a Secret that does not exist in the same namespace, or a carrier \
+         connection that the agency does not have.",
+        "Create what the message names, or correct the name. The condition follows within seconds; nothing has to be \
+         applied again.",
+    ),
+    broken(
+        reasons::REF_NOT_PERMITTED,
+        "The Secret exists, but it is not one that may be read: its type, its label or a key in it is missing.",
+        "Give the Secret the type `voxplane.dev/credentials`, the label `voxplane.dev/provider` with the provider's name, \
+         and the keys that the message names. A Secret's type cannot be changed: delete it and create it again.",
+    ),
+    good(reasons::PROGRAMMED, "Everything that the spec asks for has been made, in the cluster and outside."),
+    good(reasons::READY, "It can be used now."),
+    good(reasons::BOUND, "Calls to the number reach an agent."),
+    waiting(
+        reasons::PENDING,
+        "Not decided yet: something that comes first is still being looked at.",
+        "Wait a few seconds. If it stays, see whether the operator runs: `kubectl -n voxplane-system get pods`, and its \
+         log.",
+    ),
+    broken(
+        reasons::LIVEKIT_ERROR,
+        "LiveKit did not do what was asked of it, or no LiveKit is configured. What was programmed before still works.",
+        "Read the message; for a carrier connection also `status.carriers` of the Agency. Check that LiveKit runs and \
+         that the chart's `livekit` values are right. The operator tries again by itself.",
+    ),
+    broken(
+        reasons::DATABASE_UNAVAILABLE,
+        "Postgres does not answer, so nothing new can be made. Routes and pods that exist are kept, and calls go on.",
+        "Bring Postgres back, or correct the connection in the chart's `postgres` values. The operator goes on by itself.",
+    ),
+    broken(
+        reasons::APPLY_FAILED,
+        "The API server refused an object that the operator makes.",
+        "The message has the API server's words: often a ResourceQuota, a LimitRange or an admission policy of the \
+         cluster. Change that policy, or what the spec asks for.",
+    ),
+    intended(
+        reasons::SUSPENDED,
+        "`spec.suspended` is true on the agency or the tenant: no call is taken.",
+        "Set `spec.suspended: false` when calls should be taken again; it needs the right `set-limits`.",
+    ),
+    intended(
+        reasons::PAUSED,
+        "`spec.paused` is true on the agent: new calls are refused as busy, calls under way go on.",
+        "Set `spec.paused: false` when calls should be taken again.",
+    ),
+    waiting(
+        reasons::WAITING_FOR_PODS,
+        "No runtime pod of the pool is connected to the API: pods are starting, cannot start, or none is asked for.",
+        "If `spec.runtime.replicas` is 0, raise it. Else look at the pods: `kubectl voxplane status` shows why one does \
+         not start (image, resources, quota), and its log says what it cannot reach.",
+    ),
+    waiting(
+        reasons::WAITING_FOR_CREDENTIALS,
+        "Pods have not read the newest keys yet. Kubernetes hands changed Secrets to running pods within two minutes.",
+        "Wait two minutes. To be faster, restart the pool: `kubectl -n <namespace> rollout restart deployment \
+         voxplane-runtime`; calls under way are finished first.",
+    ),
+    waiting(
+        reasons::WAITING_FOR_DEPENDENCY,
+        "Another resource that this one depends on is not ready.",
+        "Repair the resource that the message names; this one follows by itself.",
+    ),
+    waiting(
+        reasons::DRAINING,
+        "Calls under way are being finished; no new ones are taken.",
+        "Wait until the last call has ended, at most for the agent's `spec.limits.maxDurationSeconds`.",
+    ),
+    waiting(
+        reasons::TERMINATING,
+        "The object is being deleted: calls end first, then numbers and trunks go, then what was made in the cluster.",
+        "Wait. If it stays for longer than the longest call, the operator's log says what cannot be removed. Do not take \
+         the finalizer away by hand: what is outside the cluster would stay behind.",
+    ),
+];
+
+#[cfg(test)]
+mod tests;

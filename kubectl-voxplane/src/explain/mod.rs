@@ -1,0 +1,114 @@
+//! The configuration that an agent's calls use, and where each value comes from. Pure.
+
+mod effective;
+mod fields;
+mod text;
+
+pub use effective::Fact;
+pub use fields::{Field, Source};
+pub use text::render;
+
+use k8s_openapi::jiff::Timestamp;
+use kube::ResourceExt as _;
+use kube::api::DynamicObject;
+use serde::Serialize;
+use serde_json::Value;
+use voxplane_crds::VoiceAgentSpec;
+
+use crate::health;
+use crate::status::Node;
+use crate::world::{Kind, World, text as text_of, within};
+
+/// The answer of `explain`.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Explanation {
+    /// The agent, without what belongs to it.
+    pub agent: Node,
+    /// Numbers that lead to it.
+    pub numbers: Vec<Node>,
+    /// What it answers from, as the spec names them.
+    pub knowledge_bases: Vec<Node>,
+    /// What follows from several fields or several objects together.
+    pub effective: Vec<Fact>,
+    /// Every field of the agent's spec.
+    pub fields: Vec<Field>,
+    /// What this plugin could not understand.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+impl Explanation {
+    /// Explains an agent of a tenant that was read.
+    #[must_use]
+    pub fn of(agent: &DynamicObject, world: &World, now: Timestamp) -> Self {
+        let (namespace, name) = (agent.namespace().unwrap_or_default(), agent.name_any());
+        let spec = &agent.data["spec"];
+        let mut notes = vec![];
+        let typed = serde_json::from_value::<VoiceAgentSpec>(spec.clone());
+        if let Err(error) = &typed {
+            notes.push(format!(
+                "This plugin is older than the cluster's definitions, so some of what follows from the fields is not \
+                 shown ({error})."
+            ));
+        }
+        let numbers: Vec<_> =
+            within(&world.numbers, &namespace).into_iter().filter(|number| leads_to(number, &name)).collect();
+        let effective = effective::of(agent, typed.as_ref().ok(), &numbers, world);
+        Self {
+            agent: Node::of(Kind::VoiceAgent, agent, health::of_resource(agent, now)),
+            numbers: numbers.iter().map(|number| number_node(number, now)).collect(),
+            knowledge_bases: knowledge(spec, &namespace, world, now),
+            effective,
+            fields: fields::of(agent, &defaults()),
+            notes,
+        }
+    }
+}
+
+/// The spec of an agent that says nothing.
+fn defaults() -> Value {
+    serde_json::to_value(VoiceAgentSpec::default()).unwrap_or_default()
+}
+
+/// Whether a number names the agent, alone or in a squad.
+fn leads_to(number: &DynamicObject, agent: &str) -> bool {
+    let squad = number.data.pointer("/spec/squad");
+    let members = squad.and_then(|squad| squad.get("agents").unwrap_or(squad).as_array());
+    let named =
+        |member: &Value| [&member["name"], &member["agentRef"]["name"]].iter().any(|name| name.as_str() == Some(agent));
+    text_of(number, "/spec/agentRef/name") == agent || members.into_iter().flatten().any(named)
+}
+
+fn number_node(number: &DynamicObject, now: Timestamp) -> Node {
+    let mut node = Node::of(Kind::PhoneNumber, number, health::of_resource(number, now));
+    node.facts.extend(
+        ["/spec/number", "/status/number"]
+            .map(|pointer| text_of(number, pointer))
+            .iter()
+            .find_map(|number| (!number.is_empty()).then(|| (*number).to_owned())),
+    );
+    node
+}
+
+fn knowledge(spec: &Value, namespace: &str, world: &World, now: Timestamp) -> Vec<Node> {
+    let named = spec["knowledgeBases"].as_array().into_iter().flatten().filter_map(|base| base["name"].as_str());
+    let found = within(&world.bases, namespace);
+    named
+        .map(|name| match found.iter().find(|base| base.name_any() == name) {
+            Some(base) => {
+                let mut node = Node::of(Kind::KnowledgeBase, base, health::of_resource(base, now));
+                let passages = crate::world::number(base, "/status/chunks").unwrap_or_default();
+                node.facts.push(format!("{passages} passages"));
+                node
+            }
+            None => {
+                let finding = health::Finding::missing(
+                    "there is no KnowledgeBase of this name in the namespace",
+                    "Create it, or take its name out of spec.knowledgeBases.",
+                );
+                Node::bare(Kind::KnowledgeBase, Some(namespace.to_owned()), name, finding)
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,243 @@
+//! What the commands answer, from objects as a cluster has them.
+// Helpers of tests may panic as the tests themselves may.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::path::Path;
+
+use k8s_openapi::jiff::Timestamp;
+use kube::api::DynamicObject;
+use kubectl_voxplane::call::{self, Platform, Preflight};
+use kubectl_voxplane::explain::{self, Explanation};
+use kubectl_voxplane::paper::Paper;
+use kubectl_voxplane::status::{self, Report};
+use kubectl_voxplane::world::{Kind, Scope, World};
+use serde::Deserialize as _;
+use serde_json::{Value, json};
+
+fn world(fixture: &str) -> World {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(format!("{fixture}.yaml"));
+    let text = std::fs::read_to_string(path).unwrap();
+    let mut world = World::default();
+    for document in serde_yaml_ng::Deserializer::from_str(&text) {
+        let object = Value::deserialize(document).unwrap();
+        if object["kind"] == "Pod" {
+            world.pods.push(serde_json::from_value(object).unwrap());
+            continue;
+        }
+        let objects: &mut Vec<DynamicObject> = match object["kind"].as_str().unwrap() {
+            "Agency" => &mut world.agencies,
+            "Tenant" => &mut world.tenants,
+            "KnowledgeBase" => &mut world.bases,
+            "VoiceAgent" => &mut world.agents,
+            "PhoneNumber" => &mut world.numbers,
+            other => panic!("unknown kind {other}"),
+        };
+        objects.push(serde_json::from_value(object).unwrap());
+    }
+    world
+}
+
+fn now() -> Timestamp {
+    "2026-11-21T11:00:00Z".parse().unwrap()
+}
+
+fn platform() -> Platform {
+    Platform { sip_address: Some("sip.example.com:5060".to_owned()), api_ready: Some(2) }
+}
+
+fn status_text(world: &World, width: Option<usize>) -> String {
+    status::render(&Report::of(world, now()), &Paper::plain(width))
+}
+
+#[test]
+fn status_of_what_is_well() {
+    let report = Report::of(&world("healthy"), now());
+    assert!(!report.is_broken(), "a paused agent is not broken");
+    insta::assert_snapshot!(status_text(&world("healthy"), None));
+}
+
+#[test]
+fn status_of_what_is_broken_says_it_first_causes_before_consequences() {
+    let report = Report::of(&world("broken"), now());
+    assert!(report.is_broken());
+    let order: Vec<_> = report.broken.iter().map(status::Problem::title).collect();
+    assert_eq!(
+        order,
+        [
+            "Pod vx-brightline--shop/voxplane-runtime-7b8f-aaaaa",
+            "VoiceAgent vx-brightline--shop/clerk",
+            "PhoneNumber vx-brightline--shop/second",
+            "PhoneNumber default/lost",
+        ],
+        "the number that only waits for its agent is no problem of its own"
+    );
+    insta::assert_snapshot!(status_text(&world("broken"), Some(100)));
+}
+
+#[test]
+fn status_as_data() {
+    insta::assert_yaml_snapshot!(Report::of(&world("broken"), now()));
+}
+
+#[test]
+fn status_fits_every_width() {
+    for fixture in ["healthy", "broken"] {
+        for width in 1..140 {
+            for line in status_text(&world(fixture), Some(width)).lines() {
+                assert!(line.chars().count() <= width, "{width}: {line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn who_may_read_little_sees_what_there_is_and_is_told_what_is_not_shown() {
+    let mut world = world("healthy");
+    world.narrow(&Scope::of_namespace("vx-brightline--dental-clinic").unwrap());
+    world.agencies.clear();
+    world.tenants.clear();
+    world.pods.clear();
+    world.hidden = [Kind::Agency, Kind::Tenant, Kind::Pod].into();
+    let report = Report::of(&world, now());
+    assert!(!report.is_broken(), "not to be allowed to read something does not make it broken");
+    insta::assert_snapshot!(status_text(&world, None));
+}
+
+#[test]
+fn an_agency_that_is_gone_before_its_things_is_a_problem() {
+    let mut world = world("healthy");
+    world.agencies.clear();
+    let report = Report::of(&world, now());
+    assert_eq!(report.broken.first().map(status::Problem::title).as_deref(), Some("Agency brightline"));
+}
+
+#[test]
+fn pods_stand_below_the_pool_that_they_belong_to() {
+    let mut world = world("healthy");
+    let mut own = world.pods[0].clone();
+    own.metadata.name = Some("voxplane-runtime-night-desk-1".to_owned());
+    own.metadata.labels.as_mut().unwrap().extend([
+        ("voxplane.dev/pool".to_owned(), "voxplane-runtime-night-desk".to_owned()),
+        ("voxplane.dev/busy".to_owned(), "false".to_owned()),
+    ]);
+    world.pods.push(own);
+    let night = world.agents.iter_mut().find(|agent| agent.metadata.name.as_deref() == Some("night-desk")).unwrap();
+    night.data["status"]["pool"] = json!("vx-brightline--dental-clinic/voxplane-runtime-night-desk");
+    night.data["status"]["slots"] = json!({"ready": 8, "busy": 0});
+    let text = status_text(&world, None);
+    let tail: Vec<&str> = text.lines().rev().take(4).collect();
+    assert!(tail[3].contains("Pool voxplane-runtime ") && tail[3].contains("1 of 4 slots busy"), "{text}");
+    assert!(tail[2].contains("Pod voxplane-runtime-5d9c-x2x4v") && tail[2].contains("carries calls"), "{text}");
+    assert!(tail[1].contains("Pool voxplane-runtime-night-desk") && tail[1].contains("0 of 8 slots busy"), "{text}");
+    assert!(tail[0].contains("Pod voxplane-runtime-night-desk-1") && tail[0].contains("idle"), "{text}");
+}
+
+#[test]
+fn an_empty_cluster_says_how_to_begin() {
+    insta::assert_snapshot!(status_text(&World::default(), None), @"There is nothing here yet. Begin with an Agency; `kubectl explain agency.spec` has its fields.");
+}
+
+#[test]
+fn a_scope_leaves_out_what_is_not_in_it() {
+    let mut narrowed = world("broken");
+    narrowed.narrow(&Scope::Agency("brightline".to_owned()));
+    assert_eq!(narrowed.numbers.len(), 2, "the number in the namespace default belongs to nobody");
+    let mut other = world("broken");
+    other.narrow(&Scope::Agency("other".to_owned()));
+    assert!(other.agencies.is_empty() && other.tenants.is_empty() && other.agents.is_empty() && other.pods.is_empty());
+}
+
+fn explanation(fixture: &str, agent: &str) -> Explanation {
+    let world = world(fixture);
+    let agent = world.agents.iter().find(|found| found.metadata.name.as_deref() == Some(agent)).unwrap();
+    Explanation::of(agent, &world, now())
+}
+
+#[test]
+fn explain_shows_values_and_where_they_come_from() {
+    insta::assert_snapshot!(explain::render(&explanation("healthy", "receptionist"), &Paper::plain(None)));
+}
+
+#[test]
+fn explain_as_data() {
+    let explanation = serde_json::to_value(explanation("healthy", "receptionist")).unwrap();
+    let field = |path: &str| {
+        let fields = explanation["fields"].as_array().unwrap();
+        fields.iter().find(|field| field["path"] == path).unwrap_or_else(|| panic!("no field {path}")).clone()
+    };
+    let greeting = field("spec.greeting.text");
+    assert_eq!((&greeting["source"], &greeting["manager"]), (&json!("spec"), &json!("kubectl")));
+    let persona = field("spec.persona");
+    assert_eq!((&persona["source"], &persona["manager"]), (&json!("spec"), &json!("voxplane-api")));
+    assert_eq!(field("spec.goodbye.message")["source"], "default");
+    // Applied, although it equals the default.
+    assert_eq!(field("spec.llm.provider")["source"], "spec");
+    let fact = |name: &str| {
+        let facts = explanation["effective"].as_array().unwrap();
+        facts.iter().find(|fact| fact["name"] == name).unwrap_or_else(|| panic!("no {name}")).clone()
+    };
+    assert_eq!(fact("said first")["from"], "tenant spec.compliance.disclosure (spec)");
+    assert_eq!(fact("time zone")["from"], "tenant spec.timezone (default)");
+    assert_eq!(fact("pods")["value"], "2 pods", "the other agent of the pool asks for more");
+    assert_eq!(fact("the caller has finished")["value"], "after 500 ms of silence");
+    assert_eq!(fact("said when busy")["from"], "PhoneNumber main spec.overflow.message");
+}
+
+#[test]
+fn explain_survives_fields_of_a_newer_version() {
+    let mut world = world("healthy");
+    let agent = world.agents.iter_mut().find(|agent| agent.metadata.name.as_deref() == Some("receptionist")).unwrap();
+    agent.data["spec"]["stt"]["provider"] = json!("from-the-future");
+    agent.data["spec"]["mood"] = json!({"temper": "sunny"});
+    let agent = agent.clone();
+    let explanation = Explanation::of(&agent, &world, now());
+    assert_eq!(explanation.notes.len(), 1);
+    assert!(explanation.fields.iter().any(|field| field.path == "spec.mood.temper"));
+    assert!(explain::render(&explanation, &Paper::plain(Some(80))).contains("older than the cluster's definitions"));
+}
+
+#[test]
+fn preflight_of_a_number_that_works() {
+    let preflight = Preflight::of("+15550100", &world("healthy"), &platform(), now());
+    assert!(preflight.answered);
+    assert_eq!(preflight.uri.as_deref(), Some("sip:+15550100@sip.example.com:5060"));
+    insta::assert_snapshot!(call::render(&preflight, &Paper::plain(None)));
+}
+
+#[test]
+fn preflight_of_a_number_whose_agent_is_broken() {
+    let preflight = Preflight::of("+15550100", &world("broken"), &Platform::default(), now());
+    assert!(!preflight.answered);
+    insta::assert_snapshot!(call::render(&preflight, &Paper::plain(Some(100))));
+}
+
+#[test]
+fn preflight_finds_what_stands_in_the_way() {
+    let failed = |change: &dyn Fn(&mut World), platform: &Platform| -> Vec<String> {
+        let mut world = world("healthy");
+        change(&mut world);
+        let preflight = Preflight::of("+15550100", &world, platform, now());
+        let failed = preflight.checks.into_iter().filter(|check| check.verdict == call::Verdict::Failed);
+        failed.map(|check| check.what).collect()
+    };
+    let here = platform();
+    let set =
+        |object: &mut DynamicObject, pointer: &str, value: Value| *object.data.pointer_mut(pointer).unwrap() = value;
+    assert!(failed(&|_| {}, &here).is_empty());
+    assert_eq!(failed(&|world| set(&mut world.agents[0], "/status/slots/busy", json!(4)), &here), ["slots"]);
+    assert_eq!(
+        failed(&|world| set(&mut world.numbers[0], "/status/trunkId", json!("")), &here),
+        ["trunk of carrier lab"]
+    );
+    assert_eq!(
+        failed(&|world| set(&mut world.tenants[0], "/spec/quotas/concurrentCalls/max", json!(0)), &here),
+        ["calls at one time"]
+    );
+    assert_eq!(failed(&|world| world.numbers.clear(), &here), ["number"]);
+    assert_eq!(failed(&|world| world.agents.clear(), &here), ["agent"]);
+    let suspended = json!([{"type": "Ready", "status": "False", "reason": "Suspended", "message": "",
+        "observedGeneration": 1, "lastTransitionTime": "2026-11-21T10:00:00Z"}]);
+    let suspend = |world: &mut World| set(&mut world.tenants[0], "/status/conditions", suspended.clone());
+    assert_eq!(failed(&suspend, &here), ["Tenant dental-clinic"]);
+    assert_eq!(failed(&|_| {}, &Platform { api_ready: Some(0), ..platform() }), ["API"]);
+}
