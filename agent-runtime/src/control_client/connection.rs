@@ -186,6 +186,9 @@ impl ControlClient {
         let mut heard = Instant::now();
         let mut renewal_asked = false;
         let mut drain_told = false;
+        // An answer that waits for its place in the channel. It must not be waited for: an API that reads no more has
+        // to be noticed by its silence.
+        let mut answer: Option<Body> = None;
         loop {
             tokio::select! {
                 received = inbound.message() => {
@@ -194,14 +197,15 @@ impl ControlClient {
                     renewal_asked &= !matches!(body, Some(api_message::Body::SessionCredential(_)));
                     self.received(body, host);
                 }
-                permit = sender.reserve(), if self.spool.has_unsent() => {
-                    permit.map_err(|_| ConnectionError::Closed)?.send(self.next_events());
+                permit = sender.reserve(), if answer.is_some() || self.spool.has_unsent() => {
+                    let permit = permit.map_err(|_| ConnectionError::Closed)?;
+                    permit.send(answer.take().map_or_else(|| self.next_events(), message));
                 }
                 () = self.spool.changed() => {}
-                Some(body) = self.outgoing.recv() => {
-                    sender.send(message(body)).await.map_err(|_| ConnectionError::Closed)?;
-                }
-                _ = heartbeat.tick() => {
+                Some(body) = self.outgoing.recv(), if answer.is_none() => answer = Some(body),
+                due = heartbeat.tick() => {
+                    // A process that stood still heard nobody, which says nothing about the API.
+                    heard += due.elapsed();
                     if heard.elapsed() > interval * MISSED {
                         return Err(ConnectionError::Silent(heard.elapsed()));
                     }
@@ -209,12 +213,13 @@ impl ControlClient {
                     let credentials_hash = self.credentials_hash().await;
                     let beat = RuntimeHeartbeat { busy_slots: self.slots.busy(), credentials_hash };
                     let _ = sender.try_send(message(Body::Heartbeat(beat)));
-                    if self.slots.is_draining() && !std::mem::replace(&mut drain_told, true) {
-                        let _ = sender.try_send(message(Body::DrainStarted(DrainStarted {})));
+                    // What finds no place is said with the next heartbeat.
+                    if self.slots.is_draining() && !drain_told {
+                        drain_told = sender.try_send(message(Body::DrainStarted(DrainStarted {}))).is_ok();
                     }
                     let due = self.credentials.renew_in().is_some_and(|left| left.is_zero());
-                    if due && !std::mem::replace(&mut renewal_asked, true) {
-                        let _ = sender.try_send(message(Body::CredentialRenewal(CredentialRenewal {})));
+                    if due && !renewal_asked {
+                        renewal_asked = sender.try_send(message(Body::CredentialRenewal(CredentialRenewal {}))).is_ok();
                     }
                 }
             }
