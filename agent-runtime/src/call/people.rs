@@ -8,8 +8,15 @@ use voxplane_media::{Participant, ParticipantKind};
 #[derive(Debug, Default)]
 pub(super) struct People {
     caller: String,
-    present: HashMap<String, ParticipantKind>,
+    /// By session: who comes back under the same identity may be seen coming before they are seen leaving.
+    present: HashMap<String, Person>,
     caller_was_here: bool,
+}
+
+#[derive(Debug)]
+struct Person {
+    identity: String,
+    kind: ParticipantKind,
 }
 
 impl People {
@@ -24,13 +31,14 @@ impl People {
     /// Somebody is in the room.
     pub(super) fn joined(&mut self, participant: &Participant) {
         self.caller_was_here |= self.is_caller(&participant.identity);
-        self.present.insert(participant.identity.clone(), participant.kind);
+        let person = Person { identity: participant.identity.clone(), kind: participant.kind };
+        self.present.insert(participant.sid.clone(), person);
     }
 
     /// Somebody left. True when nobody is left to talk to.
     pub(super) fn left(&mut self, participant: &Participant) -> bool {
-        self.present.remove(&participant.identity);
-        self.caller_was_here && !self.present.values().any(|kind| is_person(*kind))
+        self.present.remove(&participant.sid);
+        self.caller_was_here && !self.present.values().any(|person| is_person(person.kind))
     }
 
     /// Whether the caller was seen at all.
@@ -40,8 +48,10 @@ impl People {
 
     /// The legs to remove when hanging up: every telephone, and the caller whatever it is.
     pub(super) fn legs(&self) -> Vec<String> {
-        let telephones = self.present.iter().filter(|(_, kind)| **kind == ParticipantKind::Sip);
-        let mut legs: Vec<String> = telephones.map(|(identity, _)| identity.clone()).collect();
+        let telephones = self.present.values().filter(|person| person.kind == ParticipantKind::Sip);
+        let mut legs: Vec<String> = telephones.map(|person| person.identity.clone()).collect();
+        legs.sort();
+        legs.dedup();
         if !legs.contains(&self.caller) {
             legs.push(self.caller.clone());
         }
@@ -65,7 +75,7 @@ mod tests {
 
     fn participant(identity: &str, kind: ParticipantKind, status: Option<&str>) -> Participant {
         let attributes = status.map(|status| ("sip.callStatus".to_owned(), status.to_owned())).into_iter().collect();
-        Participant { sid: "PA_1".into(), identity: identity.into(), kind, attributes }
+        Participant { sid: format!("PA_{identity}"), identity: identity.into(), kind, attributes }
     }
 
     #[test]
@@ -86,6 +96,17 @@ mod tests {
         people.joined(&caller);
         people.joined(&recorder);
         assert!(people.left(&caller), "a recorder is nobody to talk to");
+    }
+
+    #[test]
+    fn a_caller_who_is_back_before_the_old_session_ends_has_not_left() {
+        let mut people = People::new("web".into());
+        let before = participant("web", ParticipantKind::Standard, None);
+        let after = Participant { sid: "PA_again".into(), ..before.clone() };
+        people.joined(&before);
+        people.joined(&after);
+        assert!(!people.left(&before), "the browser has reconnected");
+        assert!(people.left(&after));
     }
 
     #[test]
