@@ -1,5 +1,6 @@
 //! The process: what is started, in which order, and how it stops.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -99,7 +100,11 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
     let deps = Arc::new(Deps { registry, knowledge, spool: spool.clone(), metrics: metrics.clone() });
     let calls = Calls::new(deps, slots.clone(), tasks.clone(), outgoing);
     let (host, client_stop) = (Arc::new(calls.clone()), tasks.token().clone());
-    tasks.spawn("control", client.run(host, client_stop));
+    // Without it the pod would look well, and never get or keep a call.
+    tasks.spawn_critical("control", async move {
+        client.run(host, client_stop).await;
+        Ok::<(), Infallible>(())
+    });
 
     tracing::info!(pool = config.pool, slots = config.slots, "running");
     tokio::select! {
