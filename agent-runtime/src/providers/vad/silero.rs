@@ -57,7 +57,8 @@ impl SileroModel {
         let broken = |error: ort::Error| ProviderError::unavailable(model.display().to_string(), error);
         let sessions =
             (0..sessions.max(1)).map(|_| open(&environment, &model).map_err(broken)).collect::<Result<Vec<_>>>()?;
-        let takes_rate = sessions[0].inputs().iter().any(|input| input.name() == "sr");
+        let takes_rate =
+            sessions.first().is_some_and(|session| session.inputs().iter().any(|input| input.name() == "sr"));
         let model =
             Self { sessions: sessions.into_iter().map(Mutex::new).collect(), next: AtomicUsize::new(0), takes_rate };
         // A graph with other inputs or shapes fails here, at start, and not in the first call.
@@ -85,13 +86,16 @@ impl SileroModel {
             session.run(ort::inputs!["input" => input, "state" => recurrent])
         }
         .map_err(failed)?;
-        let (_, probability) = outputs["output"].try_extract_tensor::<f32>().map_err(failed)?;
-        let (_, after) = outputs["stateN"].try_extract_tensor::<f32>().map_err(failed)?;
-        if after.len() != STATE || probability.is_empty() {
+        let output = |name: &str| {
+            outputs.get(name).ok_or_else(|| ProviderError::protocol(format!("{MODEL} has no output {name:?}")))
+        };
+        let (_, probability) = output("output")?.try_extract_tensor::<f32>().map_err(failed)?;
+        let (_, after) = output("stateN")?.try_extract_tensor::<f32>().map_err(failed)?;
+        let (&[probability, ..], Ok(after)) = (probability, after.try_into()) else {
             return Err(ProviderError::protocol(format!("{MODEL} has outputs of another shape")));
-        }
-        state.copy_from_slice(after);
-        Ok(probability[0])
+        };
+        *state = after;
+        Ok(probability)
     }
 
     /// A free session, or the next in turn: waiting takes one inference at most per waiting call.
