@@ -128,10 +128,12 @@ impl From<sqlx::Error> for StoreError {
 
 /// SQLSTATEs (<https://www.postgresql.org/docs/16/errcodes-appendix.html>) that pass by themselves.
 fn is_transient(code: &str) -> bool {
-    // Connection exceptions; insufficient resources; operator intervention.
-    code.starts_with("08") || code.starts_with("53") || code.starts_with("57")
+    // Connection exceptions; insufficient resources; operator intervention; the server's disk.
+    ["08", "53", "57", "58"].iter().any(|class| code.starts_with(class))
         // Serialisation failure, deadlock, lock not available, idle transaction ended, too long.
-        || matches!(code, "40001" | "40P01" | "55P03" | "25P03")
+        || matches!(code, "40001" | "40P01" | "55P03" | "25P03" | "25P04")
+        // Read only: after a failover we are still connected to the former primary, or already to a standby.
+        || code == "25006"
         // Passwords and roles appear when the bootstrap has run.
         || matches!(code, "28P01" | "28000" | "3D000")
 }
@@ -146,5 +148,7 @@ mod tests {
         assert!(StoreError::from(sqlx::Error::Io(std::io::Error::other("reset"))).is_retryable());
         assert!(!StoreError::from(sqlx::Error::RowNotFound).is_retryable());
         assert!(is_transient("57P01") && is_transient("40001") && !is_transient("42501"));
+        assert!(is_transient("25006"), "a failover passes; events must not be dropped for it");
+        assert!(is_transient("58030") && !is_transient("25001"));
     }
 }
