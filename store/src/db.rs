@@ -22,7 +22,7 @@ pub struct DbOptions {
     pub max_connections: u32,
     /// How long to wait for a connection before the database counts as unavailable.
     pub acquire_timeout: Duration,
-    /// How long one statement may take; the server ends it.
+    /// How long one statement may take, and how long a transaction may wait for the next one; the server ends it.
     pub statement_timeout: Duration,
     /// Needed to read and write anything about calls; the operator has none.
     pub data_key: Option<DataKey>,
@@ -55,9 +55,13 @@ impl Db {
     /// [`StoreError::Invalid`] when the URL cannot be used.
     #[allow(clippy::unused_async, reason = "callers must be inside the runtime: the pool spawns its upkeep there")]
     pub async fn connect(url: &str, options: DbOptions) -> Result<Self, StoreError> {
-        let connect = parse_url("database URL", url)?
-            .application_name(&options.application_name)
-            .options([("statement_timeout", options.statement_timeout.as_millis().to_string())]);
+        let limit = options.statement_timeout.as_millis().to_string();
+        let connect = parse_url("database URL", url)?.application_name(&options.application_name).options([
+            ("statement_timeout", limit.as_str()),
+            // A machine that is gone closes no connection: its locks, such as an agency's turn to admit, would stay
+            // for the hours until TCP notices.
+            ("idle_in_transaction_session_timeout", &limit),
+        ]);
         let pool = PgPoolOptions::new()
             .max_connections(options.max_connections)
             .acquire_timeout(options.acquire_timeout)

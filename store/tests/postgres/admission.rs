@@ -159,3 +159,18 @@ async fn a_room_and_a_sip_dialog_have_one_live_call() {
     calls::create(&mut tx, same_room).await.unwrap();
     tx.commit().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_replica_that_vanishes_in_its_turn_loses_it() {
+    let (test, db, tenant) = one_tenant().await;
+    let (first, second) = (create_call(&db, &tenant).await, create_call(&db, &tenant).await);
+    let limits = Limits { agency_max: 2, tenant_max: 2, ..Limits::default() };
+    let options = DbOptions { statement_timeout: Duration::from_millis(1_500), ..DbOptions::default() };
+    let vanishing = test.connect_with(options).await.unwrap();
+    let mut never_ended = vanishing.begin(&Scope::agency(tenant.agency)).await.unwrap();
+    calls::admit(&mut never_ended, first, &limits).await.unwrap();
+    // Its connection stays, as that of a machine without power does.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(admit(&db, &tenant, second, &limits).await.unwrap(), Admission::Admitted);
+    assert!(never_ended.commit().await.unwrap_err().is_retryable());
+}
