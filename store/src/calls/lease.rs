@@ -1,5 +1,6 @@
 //! Who owns a call: the lease, and the epoch that fences off earlier owners.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -126,7 +127,7 @@ pub async fn renew_leases(
     }
     let (ids, epochs): (Vec<Uuid>, Vec<i32>) = calls.iter().map(|(call, epoch)| (call.0, *epoch)).unzip();
     // Rows are locked in the order of their ids, so that two renewals cannot deadlock.
-    let kept = sqlx::query_scalar!(
+    let kept = sqlx::query!(
         "WITH own AS (
              SELECT c.id FROM calls c
              JOIN unnest($2::uuid[], $3::integer[]) AS l(call_id, epoch) ON c.id = l.call_id AND c.epoch = l.epoch
@@ -135,7 +136,7 @@ pub async fn renew_leases(
              WHERE c.ended_at IS NULL ORDER BY c.id FOR UPDATE OF c
          )
          UPDATE calls SET session_id = $1, lease_expires_at = clock_timestamp() + make_interval(secs => $4)
-         FROM own WHERE calls.id = own.id RETURNING calls.id",
+         FROM own WHERE calls.id = own.id RETURNING calls.id, calls.epoch",
         session.0,
         &ids,
         &epochs,
@@ -143,5 +144,6 @@ pub async fn renew_leases(
     )
     .fetch_all(tx.connection())
     .await?;
-    Ok(calls.iter().copied().filter(|(call, _)| !kept.contains(&call.0)).collect())
+    let kept: HashSet<(CallId, i32)> = kept.into_iter().map(|row| (CallId(row.id), row.epoch)).collect();
+    Ok(calls.iter().copied().filter(|call| !kept.contains(call)).collect())
 }

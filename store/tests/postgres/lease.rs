@@ -104,6 +104,17 @@ async fn a_lease_is_renewed_by_its_pod_only() {
 }
 
 #[tokio::test]
+async fn a_pod_that_got_the_same_call_again_learns_that_its_first_turn_is_over() {
+    let (_test, db, tenant) = one_tenant().await;
+    let call = create_call(&db, &tenant).await;
+    let a = open_session(&db, &tenant, "a").await;
+    place(&db, &tenant, call, "a", a, 1).await;
+    place(&db, &tenant, call, "a", a, 2).await;
+    let mut tx = db.begin(&Scope::platform()).await.unwrap();
+    assert_eq!(calls::renew_leases(&mut tx, a, &[(call, 1), (call, 2)], LEASE).await.unwrap(), [(call, 1)]);
+}
+
+#[tokio::test]
 async fn a_lease_ends_by_itself() {
     let (_test, db, tenant) = one_tenant().await;
     let call = create_call(&db, &tenant).await;
