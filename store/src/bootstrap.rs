@@ -1,7 +1,7 @@
 //! Creating the roles and the database, for installations that hand us a superuser once.
 
 use percent_encoding::percent_decode_str;
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection};
 use url::Url;
 use voxplane_platform::redact::Redacted;
 
@@ -43,7 +43,10 @@ pub async fn bootstrap_roles(admin_url: &str, urls: &RoleUrls<'_>) -> Result<(),
         let message = "the owner, app and jobs URLs must name the same database".to_owned();
         return Err(StoreError::Invalid { field: "database URLs", message });
     }
-    let admin = parse_url("admin database URL", admin_url)?.application_name("voxplane-bootstrap");
+    let admin = parse_url("admin database URL", admin_url)?
+        .application_name("voxplane-bootstrap")
+        // The statements carry passwords. sqlx would log all of them at debug, and slow ones as a warning.
+        .disable_statement_logging();
 
     let mut server = PgConnection::connect_with(&admin).await?;
     create_roles(&mut server, &logins).await?;
