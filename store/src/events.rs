@@ -260,16 +260,29 @@ pub async fn list(
     if !(1..=MAX_BATCH as i64).contains(&limit) {
         return Err(StoreError::Invalid { field: "limit", message: format!("is {limit}: use 1 to {MAX_BATCH}") });
     }
+    read(tx, call, after, limit, None).await
+}
+
+/// [`list`], of these types only.
+async fn read(
+    tx: &mut ScopedTx,
+    call: CallId,
+    after: Option<Cursor>,
+    limit: i64,
+    types: Option<&[String]>,
+) -> Result<Vec<Event>, StoreError> {
     let key = keys::get(tx, call).await?;
     let rows = sqlx::query!(
         "SELECT epoch, seq, at, call_us, type, durability, payload FROM call_events
          WHERE call_id = $1 AND ($2::timestamptz IS NULL OR (at, epoch, seq) > ($2, $3::integer, $4::bigint))
+           AND ($6::text[] IS NULL OR type = ANY ($6))
          ORDER BY at, epoch, seq LIMIT $5",
         call.0,
         timestamp::to_db_opt("after", after.map(|after| after.at))?,
         after.map(|after| after.epoch),
         after.map(|after| after.seq),
-        limit
+        limit,
+        types
     )
     .fetch_all(tx.connection())
     .await?;

@@ -5,9 +5,12 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Event, MAX_BATCH, list};
+use super::{Event, MAX_BATCH, read};
 use crate::text_enum::text_enum;
 use crate::{CallId, ScopedTx, StoreError};
+
+const CALLER_SAID: &str = "caller.said";
+const AGENT_SAID: &str = "agent.said";
 
 text_enum! {
     /// Who spoke.
@@ -45,12 +48,14 @@ pub struct Line {
 /// What was said in a call, in order. Empty once the call is erased.
 ///
 /// # Errors
-/// As [`list`].
+/// As [`list`](super::list).
 pub async fn transcript(tx: &mut ScopedTx, call: CallId) -> Result<Vec<Line>, StoreError> {
+    // The ledger of a long call is large, and speech is little of it.
+    let speech = [CALLER_SAID.to_owned(), AGENT_SAID.to_owned()];
     let mut events = Vec::new();
     loop {
         let after = events.last().map(Event::cursor);
-        let page = list(tx, call, after, MAX_BATCH as i64).await?;
+        let page = read(tx, call, after, MAX_BATCH as i64, Some(&speech)).await?;
         let last = page.len() < MAX_BATCH;
         events.extend(page);
         if last {
@@ -80,8 +85,8 @@ fn line(event: &Event) -> Option<Line> {
     let payload = event.payload.as_ref()?;
     let text = |name: &str| payload.get(name).and_then(Value::as_str).map(str::to_owned);
     let speaker = match event.r#type.as_str() {
-        "caller.said" => Speaker::User,
-        "agent.said" => Speaker::Assistant,
+        CALLER_SAID => Speaker::User,
+        AGENT_SAID => Speaker::Assistant,
         _ => return None,
     };
     let said = text("text")?;
