@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::time::sleep;
+use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use voxplane_control::v1::{Command as WireCommand, HangUp, Say, api_message, command};
@@ -20,6 +20,9 @@ const POLL: Duration = Duration::from_secs(1);
 /// Delivers until `stop`.
 pub async fn deliver(parts: Arc<ControlParts>, stop: CancellationToken) {
     let mut listener: Option<CallListener> = None;
+    // On its own clock: announcements, also those for other replicas' calls, must not put it off.
+    let mut polls = interval(POLL);
+    polls.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         if listener.is_none() {
             listener = parts.db.listen_commands().await.ok();
@@ -27,7 +30,7 @@ pub async fn deliver(parts: Arc<ControlParts>, stop: CancellationToken) {
         let woken = tokio::select! {
             () = stop.cancelled() => return,
             woken = next(listener.as_mut()) => woken,
-            () = sleep(POLL) => Ok(Wake::Reconnected),
+            _ = polls.tick() => Ok(Wake::Reconnected),
         };
         match woken {
             Ok(wake) => look(&parts, wake).await,

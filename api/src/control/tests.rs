@@ -206,6 +206,56 @@ async fn commands_reach_the_pod_and_its_answer_the_database() {
 }
 
 #[tokio::test]
+async fn a_command_whose_announcement_was_missed_is_found_however_many_others_are_announced() {
+    let bed = Testbed::start(no_livekit()).await;
+    let mut pod = bed.pod("a").await;
+    let (call, other) = (bed.placed_call(&pod, "vx-r1").await, bed.placed_call(&pod, "vx-r2").await);
+    let (db, scope) = (bed.db.clone(), bed.scope());
+    let ask = async move |call| {
+        let (id, kind, payload) = (CommandId::new(), super::HANG_UP.to_owned(), serde_json::json!({}));
+        let mut tx = db.begin(&scope).await.unwrap();
+        let command = NewCommand { id, call, kind, payload, expires_in: Duration::from_secs(30) };
+        commands::enqueue(&mut tx, &command).await.unwrap();
+        tx.commit().await.unwrap();
+        id
+    };
+    // Announced before the call is known to be on this replica's pod.
+    let id = ask(call).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    bed.connected(&pod).resume(call, 1);
+    let others = async {
+        loop {
+            ask(other).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let sent = async {
+        loop {
+            match pod.next().await {
+                Some(api_message::Body::Command(command)) if command.id == id.to_string() => break,
+                Some(_) => {}
+                None => panic!("the session ended"),
+            }
+        }
+    };
+    tokio::select! {
+        () = others => {}
+        () = sent => {}
+    }
+}
+
+#[tokio::test]
+async fn a_replica_that_stood_still_does_not_blame_its_pods() {
+    let bed = Testbed::start(no_livekit()).await;
+    let pod = bed.pod("a").await;
+    let session = bed.connected(&pod);
+    // As a busy node or an exhausted processor quota does.
+    std::thread::sleep(Duration::from_millis(1_500));
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    assert!(!session.ended.is_cancelled());
+}
+
+#[tokio::test]
 async fn passages_are_for_the_owner_of_the_call() {
     let bed = Testbed::start(no_livekit()).await;
     let pod = bed.pod("a").await;
