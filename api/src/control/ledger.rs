@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
+use prost::Message as _;
 use serde_json::Value;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::sleep;
 use tracing::{error, warn};
 use voxplane_control::v1::{self as wire, CallFinished, CommandResult, EventAck, api_message, command_result};
@@ -33,11 +34,54 @@ pub enum Entry {
     Result(CommandResult),
 }
 
+/// Batches waiting for the database, and their size in bytes. One pod must not take the memory that all tenants share.
+const QUEUE: usize = 256;
+const QUEUE_BYTES: usize = 32 * 1024 * 1024;
+
+/// Where a session puts what its pod reports. Dropping it lets [`run`] end.
+#[derive(Debug)]
+pub struct Inbox {
+    entries: mpsc::Sender<Waiting>,
+    room: Arc<Semaphore>,
+}
+
+/// Entries on their way into the database, in order.
+#[derive(Debug)]
+pub struct Queue(mpsc::Receiver<Waiting>);
+
+#[derive(Debug)]
+struct Waiting {
+    entry: Entry,
+    /// Given back when the entry is stored.
+    _room: OwnedSemaphorePermit,
+}
+
+/// A queue and the way into it.
+pub fn queue() -> (Inbox, Queue) {
+    let (entries, receiver) = mpsc::channel(QUEUE);
+    (Inbox { entries, room: Arc::new(Semaphore::new(QUEUE_BYTES)) }, Queue(receiver))
+}
+
+impl Inbox {
+    /// Puts an entry into the queue, unless that is full.
+    #[must_use]
+    pub fn put(&self, entry: Entry) -> bool {
+        let bytes = match &entry {
+            Entry::Events(events) => events.iter().map(prost::Message::encoded_len).sum(),
+            Entry::Finished(finished) => finished.encoded_len(),
+            Entry::Result(result) => result.encoded_len(),
+        };
+        let room =
+            u32::try_from(bytes).ok().and_then(|bytes| Arc::clone(&self.room).try_acquire_many_owned(bytes).ok());
+        room.is_some_and(|room| self.entries.try_send(Waiting { entry, _room: room }).is_ok())
+    }
+}
+
 /// Stores entries until the session has ended and the queue is empty.
-pub async fn run(parts: Arc<ControlParts>, pod: Arc<Pod>, mut queue: mpsc::Receiver<Entry>) {
+pub async fn run(parts: Arc<ControlParts>, pod: Arc<Pod>, mut queue: Queue) {
     let mut counted = HashMap::new();
-    while let Some(entry) = queue.recv().await {
-        match entry {
+    while let Some(waiting) = queue.0.recv().await {
+        match waiting.entry {
             Entry::Events(events) => store(&parts, &pod, &events, &mut counted).await,
             Entry::Finished(finished) => finish(&parts, &pod, &finished, &mut counted).await,
             Entry::Result(result) => conclude(&parts, &pod, &result).await,
@@ -195,5 +239,30 @@ fn count(parts: &ControlParts, pod: &Pod, call: CallId, epoch: u32, events: &[Ne
             "provider.failed" => metrics.error("provider"),
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn events(bytes: usize) -> Entry {
+        Entry::Events(vec![wire::Event { payload_json: "x".repeat(bytes), ..wire::Event::default() }])
+    }
+
+    #[tokio::test]
+    async fn what_waits_is_bounded_in_number_and_in_bytes() {
+        let (inbox, mut queue) = queue();
+        for _ in 0..3 {
+            assert!(inbox.put(events(10_000_000)));
+        }
+        assert!(!inbox.put(events(10_000_000)), "32 MiB are enough");
+        assert!(inbox.put(events(10)));
+        drop(queue.0.recv().await);
+        assert!(inbox.put(events(10_000_000)), "what is stored makes room");
+        for _ in 0..QUEUE - 4 {
+            assert!(inbox.put(events(1)));
+        }
+        assert!(!inbox.put(events(1)));
     }
 }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
-use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tonic::Streaming;
 use tracing::{debug, info, warn};
 use voxplane_control::v1::{ApiHeartbeat, RuntimeMessage, api_message, call_refused, runtime_message};
@@ -16,7 +16,7 @@ use voxplane_store::sessions::{self, Beat};
 use voxplane_store::{CallId, StoreError, calls};
 
 use super::hello::credential;
-use super::ledger::{self, Entry};
+use super::ledger::{self, Entry, Inbox};
 use super::registry::{Answer, Pod, call_id};
 use super::service::ControlParts;
 use super::wire::{count, epoch};
@@ -31,30 +31,23 @@ const SILENCE: Duration = Duration::from_millis(900);
 const RECONNECT_GRACE: Duration = Duration::from_millis(700);
 /// Leases are renewed, and the database told that the pod is there.
 const UPKEEP: Duration = Duration::from_secs(1);
-/// Batches waiting for the database. When it is full the session ends; the pod keeps what was not acknowledged.
-const LEDGER_QUEUE: usize = 256;
 /// Batches that were received before the stream ended are still stored.
 const LEDGER_DRAIN: Duration = Duration::from_secs(5);
 
 /// Serves one pod until its stream ends.
 pub async fn run(parts: Arc<ControlParts>, pod: Arc<Pod>, inbound: Streaming<RuntimeMessage>, stop: CancellationToken) {
     parts.metrics.runtime_sessions.inc();
-    let (entries, queue) = mpsc::channel(LEDGER_QUEUE);
-    let ledger = tokio::spawn(ledger::run(Arc::clone(&parts), Arc::clone(&pod), queue));
-    let upkeep = tokio::spawn(upkeep(Arc::clone(&parts), Arc::clone(&pod)));
+    let connected = Connected { parts: &parts, pod: &pod };
+    let (entries, queue) = ledger::queue();
+    // Both end with this future, however it ends: leases that nobody's stream stands for must run out.
+    let ledger = AbortOnDropHandle::new(tokio::spawn(ledger::run(Arc::clone(&parts), Arc::clone(&pod), queue)));
+    let upkeep = AbortOnDropHandle::new(tokio::spawn(upkeep(Arc::clone(&parts), Arc::clone(&pod))));
     let reason = listen(&parts, &pod, inbound, &entries, &stop).await;
     let held = pod.leases();
-    pod.ended.cancel();
-    upkeep.abort();
-    drop(entries);
-    parts.registry.remove(pod.info.session);
-    parts.metrics.runtime_sessions.dec();
+    drop((connected, upkeep, entries));
     info!(pod = pod.info.pod, session = %pod.info.session, reason, calls = held.len(), "a runtime pod is disconnected");
-    let abort = ledger.abort_handle();
-    if timeout(LEDGER_DRAIN, ledger).await.is_err() {
-        // The database is away: the pod was not told that these are stored, and sends them again.
-        abort.abort();
-    }
+    // When it takes longer the database is away: the pod was not told that these are stored, and sends them again.
+    let _ = timeout(LEDGER_DRAIN, ledger).await;
     if let Err(error) = close(&parts, &pod, reason).await {
         debug!(error = %ErrorChain(&error), "the session could not be closed; it is reaped later");
     }
@@ -64,12 +57,27 @@ pub async fn run(parts: Arc<ControlParts>, pod: Arc<Pod>, inbound: Streaming<Run
     }
 }
 
+/// A pod that calls can be offered to, until this is dropped; also when a bug ends the session.
+struct Connected<'a> {
+    parts: &'a ControlParts,
+    pod: &'a Pod,
+}
+
+impl Drop for Connected<'_> {
+    fn drop(&mut self) {
+        // Closes the stream: the pod dials again.
+        self.pod.ended.cancel();
+        self.parts.registry.remove(self.pod.info.session);
+        self.parts.metrics.runtime_sessions.dec();
+    }
+}
+
 /// Until the stream ends; says why it did.
 async fn listen(
     parts: &ControlParts,
     pod: &Arc<Pod>,
     mut inbound: Streaming<RuntimeMessage>,
-    entries: &mpsc::Sender<Entry>,
+    entries: &Inbox,
     stop: &CancellationToken,
 ) -> &'static str {
     let mut beats = interval(HEARTBEAT);
@@ -79,7 +87,9 @@ async fn listen(
         tokio::select! {
             () = stop.cancelled() => return "api_stopping",
             () = pod.ended.cancelled() => return "replaced",
-            _ = beats.tick() => {
+            due = beats.tick() => {
+                // A replica that stood still heard nobody, which says nothing about the pod.
+                heard_at += due.elapsed();
                 if heard_at.elapsed() > SILENCE {
                     return "silent";
                 }
@@ -100,8 +110,8 @@ async fn listen(
     }
 }
 
-/// One message; false ends the session.
-fn handle(parts: &ControlParts, pod: &Arc<Pod>, body: runtime_message::Body, entries: &mpsc::Sender<Entry>) -> bool {
+/// One message; false ends the session: its queue is full, and the pod keeps what was not acknowledged.
+fn handle(parts: &ControlParts, pod: &Arc<Pod>, body: runtime_message::Body, entries: &Inbox) -> bool {
     use runtime_message::Body;
     match body {
         Body::Heartbeat(beat) => pod.heartbeat(beat.busy_slots, &beat.credentials_hash),
@@ -119,9 +129,9 @@ fn handle(parts: &ControlParts, pod: &Arc<Pod>, body: runtime_message::Body, ent
                 pod.answered(call, refused.epoch, Answer::Refused(reason, refused.message));
             }
         }
-        Body::Events(batch) => return entries.try_send(Entry::Events(batch.events)).is_ok(),
-        Body::CallFinished(finished) => return entries.try_send(Entry::Finished(finished)).is_ok(),
-        Body::CommandResult(result) => return entries.try_send(Entry::Result(result)).is_ok(),
+        Body::Events(batch) => return entries.put(Entry::Events(batch.events)),
+        Body::CallFinished(finished) => return entries.put(Entry::Finished(finished)),
+        Body::CommandResult(result) => return entries.put(Entry::Result(result)),
         Body::DrainStarted(_) => {
             info!(pod = pod.info.pod, "a runtime pod drains");
             pod.drain();
