@@ -30,8 +30,8 @@ pub enum TlsError {
         #[source]
         source: rustls::pki_types::pem::Error,
     },
-    /// The key does not fit.
-    #[error("the key {} cannot be used", path.display())]
+    /// The key is of no kind that we know, or is not the certificate's.
+    #[error("the key {} cannot be used with the certificate beside it", path.display())]
     Key {
         /// The file.
         path: PathBuf,
@@ -111,6 +111,38 @@ fn read(dir: &Path) -> Result<CertifiedKey, TlsError> {
         .map_err(|source| TlsError::Read { path: cert_path, source })?;
     let key =
         PrivateKeyDer::from_pem_file(&key_path).map_err(|source| TlsError::Read { path: key_path.clone(), source })?;
-    let key = any_supported_type(&key).map_err(|source| TlsError::Key { path: key_path, source })?;
-    Ok(CertifiedKey::new(chain, key))
+    let unusable = |source| TlsError::Key { path: key_path.clone(), source };
+    let pair = CertifiedKey::new(chain, any_supported_type(&key).map_err(unusable)?);
+    // The Secret may have been renewed between the two reads. A pair that does not fit would fail every handshake.
+    pair.keys_match().map_err(unusable)?;
+    Ok(pair)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pair() -> (String, String) {
+        let made = rcgen::generate_simple_self_signed(vec!["api.svc".to_owned()]).unwrap();
+        (made.cert.pem(), made.signing_key.serialize_pem())
+    }
+
+    #[test]
+    fn a_certificate_caught_between_two_renewals_is_not_taken() {
+        let dir = tempfile::tempdir().unwrap();
+        let ((old, old_key), (new, new_key)) = (pair(), pair());
+        let write = |certificate: &str, key: &str| {
+            std::fs::write(dir.path().join("tls.crt"), certificate).unwrap();
+            std::fs::write(dir.path().join("tls.key"), key).unwrap();
+        };
+        write(&new, &old_key);
+        let error = ControlCertificate::load(dir.path()).unwrap_err();
+        assert!(error.to_string().contains("tls.key"), "{error}");
+        write("", &old_key);
+        assert!(ControlCertificate::load(dir.path()).is_err(), "no certificate at all");
+        write(&old, &old_key);
+        ControlCertificate::load(dir.path()).unwrap();
+        write(&new, &new_key);
+        ControlCertificate::load(dir.path()).unwrap();
+    }
 }
