@@ -22,17 +22,23 @@ pub(super) async fn join(options: JoinOptions) -> Result<(Room, RoomEvents), Joi
     let deadline = started + options.timeout;
     let url = options.url.as_str();
 
-    let socket = address::bind(options.bind, url).await?;
+    let unanswered = || SignalError::Timeout("no answer in the time allowed for joining".into());
+
+    // Resolving the server's name may take long, too.
+    let socket = tokio::time::timeout_at(deadline.into(), address::bind(options.bind, url))
+        .await
+        .unwrap_or_else(|_| Err(JoinError::Unreachable { url: url.to_owned(), source: unanswered() }))?;
     let local_address = socket.local_addr().map_err(|source| JoinError::Socket { address: "?".into(), source })?;
     let (peer, offer) = Peer::new(local_address, started).map_err(|error| JoinError::WebRtc(error.into()))?;
 
     let connecting = SignalClient::connect(url, &options.token, signal_options(&options), Some(offer));
-    let (signal, answer, signals) = tokio::time::timeout(options.timeout, connecting)
+    let (signal, answer, signals) = tokio::time::timeout_at(deadline.into(), connecting)
         .await
-        .unwrap_or_else(|_| Err(SignalError::Timeout("no answer in the time allowed for joining".into())))
+        .unwrap_or_else(|_| Err(unanswered()))
         .map_err(|error| signalling_error(url, error))?;
     if !signal.is_single_pc_mode_active() {
-        signal.close().await;
+        // Nothing depends on how it closes.
+        let _ = tokio::time::timeout_at(deadline.into(), signal.close()).await;
         return Err(JoinError::UnsupportedServer { url: url.to_owned() });
     }
 
