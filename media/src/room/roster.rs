@@ -20,6 +20,8 @@ struct Known {
 pub(super) struct Roster {
     local_sid: String,
     known: HashMap<String, Known>,
+    /// Sessions that ended. Their ids are never used again.
+    left: HashSet<String>,
     /// Tracks we receive, by the media section they arrive on.
     received: HashMap<String, Arc<str>>,
     /// Tracks in `received` whose subscription was reported.
@@ -45,7 +47,12 @@ impl Roster {
     }
 
     fn update_one(&mut self, info: ParticipantInfo, events: &mut Vec<RoomEvent>) {
+        // An update that was overtaken by the end must not bring anybody back: nobody would see them leave again.
+        if self.left.contains(&info.sid) {
+            return;
+        }
         if info.state() == State::Disconnected {
+            self.left.insert(info.sid.clone());
             if let Some(known) = self.known.remove(&info.sid) {
                 events.push(RoomEvent::ParticipantLeft(known.participant));
             }
@@ -188,6 +195,7 @@ mod tests {
         gone.state = State::Disconnected as i32;
         assert_eq!(names(&roster.update(vec![gone.clone()])), ["left PA_1"]);
         assert!(roster.update(vec![gone]).is_empty());
+        assert!(roster.update(vec![info("PA_1", 2, active, &[])]).is_empty(), "nobody comes back from the past");
     }
 
     #[test]
