@@ -5,9 +5,11 @@
 mod server;
 
 use std::f64::consts::TAU;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use tokio::task::JoinSet;
 use voxplane_media::inbound::{Chunk, Inbound};
 use voxplane_media::pacer::{PlayoutEvent, UtteranceId};
 use voxplane_media::{
@@ -224,6 +226,27 @@ async fn data_digits_and_attributes_reach_the_others() {
         _ => None,
     })
     .await;
+}
+
+#[tokio::test]
+async fn more_than_the_data_channel_holds_goes_out_as_it_empties() {
+    let server = Server::start().await;
+    let (alice, mut alice_events) = join(&server, "alice").await;
+    let (_bob, mut bob_events) = join(&server, "bob").await;
+    expect_participant(&mut alice_events, "bob").await;
+    let alice = Arc::new(alice);
+    let mut sending = JoinSet::new();
+    for n in 0..12 {
+        let alice = alice.clone();
+        sending.spawn(async move {
+            alice.send_data("part", Bytes::from(vec![n; 50_000]), Destinations::Everyone).await.unwrap();
+        });
+    }
+    sending.join_all().await;
+    for n in 0..12 {
+        expect(&mut bob_events, &format!("message {n}"), |event| matches!(event, RoomEvent::Data { .. }).then_some(()))
+            .await;
+    }
 }
 
 #[tokio::test]
