@@ -4,6 +4,8 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 #![allow(clippy::unwrap_used, reason = "test code outside of test functions")]
 
+pub mod agent;
+
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::time::Duration;
 
