@@ -66,3 +66,20 @@ fn a_missing_program_is_an_error_with_its_name() {
     spec.argv = vec!["/no/such/program".into()];
     assert!(supervisor().spawn(&spec).unwrap_err().contains("/no/such/program"));
 }
+
+#[test]
+fn a_program_that_cannot_be_started_is_told_apart_while_others_come_and_go() {
+    let dir = tempfile::tempdir().unwrap();
+    let supervisor = supervisor();
+    supervisor.spawn(&shell(dir.path(), "busy", "while :; do /bin/true; done")).unwrap();
+    let mut spec = shell(dir.path(), "nobody", "");
+    spec.argv = vec!["/no/such/program".into()];
+    // With a user of its own a process is started another way by the standard library.
+    spec.user = Some((nix::unistd::getuid().as_raw(), nix::unistd::getgid().as_raw()));
+    for _ in 0..200 {
+        let error = supervisor.spawn(&spec).unwrap_err();
+        assert!(error.contains("/no/such/program"), "{error}");
+    }
+    supervisor.stop("busy", Duration::from_secs(5)).unwrap();
+    supervisor.stop("busy", Duration::from_secs(5)).unwrap();
+}

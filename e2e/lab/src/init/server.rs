@@ -43,11 +43,20 @@ pub fn serve(paths: &Paths) -> Result<()> {
             std::thread::sleep(Duration::from_millis(10));
         }
         busy.fetch_add(1, Ordering::AcqRel);
-        let (supervisor, busy) = (Arc::clone(&supervisor), Arc::clone(&busy));
+        let (supervisor, served) = (Arc::clone(&supervisor), Served(Arc::clone(&busy)));
         std::thread::spawn(move || {
             answer(&stream, &supervisor);
-            busy.fetch_sub(1, Ordering::AcqRel);
+            drop(served);
         });
+    }
+}
+
+/// One request less when it is dropped, also by a panic.
+struct Served(Arc<AtomicUsize>);
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

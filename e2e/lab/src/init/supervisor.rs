@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, killpg};
-use nix::sys::wait::{WaitStatus, waitpid};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::Pid;
 
 use super::protocol::{Exit, ProcessSpec, ProcessState};
@@ -46,21 +46,31 @@ impl Supervisor {
     /// Collects every child that ends, also those orphaned by others, for as long as the process lives.
     pub fn reap_forever(&self) {
         loop {
-            let exit = match waitpid(None, None) {
-                Ok(WaitStatus::Exited(pid, code)) => Some((pid, Exit::Code(code))),
-                Ok(WaitStatus::Signaled(pid, signal, _)) => Some((pid, Exit::Signal(signal as i32))),
-                Ok(_) | Err(Errno::EINTR) => None,
-                // No child at the moment; the next spawn is noticed a little later.
-                Err(_) => {
-                    std::thread::sleep(Duration::from_millis(20));
-                    None
+            // Only looks. A program that cannot be started is collected by the standard library, in the middle of a
+            // `start`, and it insists on finding it.
+            match waitid(Id::All, WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT) {
+                Ok(status) => {
+                    if let Some(pid) = status.pid() {
+                        self.reap(pid);
+                    }
                 }
-            };
-            if let Some((pid, exit)) = exit {
-                self.table().exits.insert(pid, exit);
-                self.changed.notify_all();
+                Err(Errno::EINTR) => {}
+                // No child at the moment; the next spawn is noticed a little later.
+                Err(_) => std::thread::sleep(Duration::from_millis(20)),
             }
         }
+    }
+
+    /// Collects a child that has ended, unless it is gone by the time no other is being started.
+    fn reap(&self, pid: Pid) {
+        let mut table = self.table();
+        let exit = match waitpid(pid, Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::Exited(_, code)) => Exit::Code(code),
+            Ok(WaitStatus::Signaled(_, signal, _)) => Exit::Signal(signal as i32),
+            _ => return,
+        };
+        table.exits.insert(pid, exit);
+        self.changed.notify_all();
     }
 
     /// Starts a process under its name. A running process of that name is an error, an ended one is replaced.
@@ -92,7 +102,15 @@ impl Supervisor {
 
     /// Ends a process group: SIGTERM, then SIGKILL.
     pub fn stop(&self, name: &str, grace: Duration) -> Result<(), String> {
-        let pid = *self.table().named.get(name).ok_or_else(|| format!("{name} was never started"))?;
+        let pid = {
+            let table = self.table();
+            let pid = *table.named.get(name).ok_or_else(|| format!("{name} was never started"))?;
+            if let ProcessState::Exited { .. } = table.state(pid) {
+                // Its number may be another's by now.
+                return Ok(());
+            }
+            pid
+        };
         for (signal, patience) in [(Signal::SIGTERM, grace), (Signal::SIGKILL, Duration::from_secs(5))] {
             if let Err(error) = killpg(pid, signal)
                 && error != Errno::ESRCH
