@@ -104,7 +104,7 @@ async fn an_api_that_reads_no_more_is_left_however_much_waits_for_it() {
     let stuck = world.welcomed().await;
     until("connected", || world.health.is_ready()).await;
     // More than HTTP/2 lets pass unread, and more answers than there are places behind it.
-    world.append(&"x".repeat(1_000_000));
+    world.append(&"x".repeat(4_000_000));
     for _ in 0..200 {
         world.outgoing.send(Body::CallAccepted(CallAccepted::default())).await.unwrap();
     }
