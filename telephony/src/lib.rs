@@ -6,8 +6,9 @@
 //! | [`grant`] | [`NumberPattern`]: which numbers a carrier connection grants |
 //! | [`caller`] | who a SIP caller says they are |
 //! | [`carrier`] | [`Carrier`]: what a connection needs programmed |
-//! | [`sip`] | [`SipCarrier`], any SIP trunk |
-//! | [`market`] | [`NumberMarket`]: search, order, route and release numbers at a carrier |
+//! | [`sip`] | [`SipCarrier`], a SIP trunk |
+//! | [`market`] | [`NumberMarket`]: search, order, route and release numbers at a carrier; [`Market`]: one account |
+//! | [`twilio`], [`telnyx`] | the carriers' APIs |
 
 pub mod caller;
 pub mod carrier;
@@ -15,10 +16,12 @@ pub mod e164;
 pub mod grant;
 pub mod market;
 pub mod sip;
+pub mod telnyx;
+pub mod twilio;
 
 pub use caller::CallerId;
 pub use carrier::{Carrier, CarrierKind, InboundTrunk, SipLogin};
 pub use e164::{E164, NumberError};
 pub use grant::NumberPattern;
-pub use market::{MarketError, NumberMarket, OwnedNumber};
+pub use market::{Market, MarketError, NumberMarket, OwnedNumber};
 pub use sip::{SipCarrier, SipError};

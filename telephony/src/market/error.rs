@@ -12,7 +12,7 @@ pub type BoxError = Box<dyn Error + Send + Sync>;
 #[derive(Debug, thiserror::Error)]
 pub enum MarketError {
     /// The carrier says no; nothing was done.
-    #[error("the carrier refused (status {status}{}): {message}", code.as_ref().map(|code| format!(", code {code}")).unwrap_or_default())]
+    #[error("the carrier refused (status {status}{}): {message}", with_code(.code.as_deref()))]
     Refused {
         /// HTTP status.
         status: u16,
@@ -57,6 +57,10 @@ pub enum MarketError {
         /// What is wrong with it.
         message: String,
     },
+}
+
+fn with_code(code: Option<&str>) -> String {
+    code.map(|code| format!(", code {code}")).unwrap_or_default()
 }
 
 impl MarketError {

@@ -5,13 +5,20 @@
 //! [`NumberMarket::find`] says by whom. A client never tries anything twice by itself; [`MarketError`] says what is
 //! known about the outcome, and the caller decides.
 
+mod account;
+pub(crate) mod answer;
+pub(crate) mod censor;
 mod error;
+pub(crate) mod http;
 mod reference;
 mod search;
 
 use std::future::Future;
 
+pub use account::{CredentialsError, Market};
+pub(crate) use account::{endpoint, required};
 pub use error::{BoxError, MarketError};
+pub use http::Http;
 pub use reference::{Reference, ReferenceError};
 pub use search::{NumberSearch, SearchError};
 
@@ -28,18 +35,17 @@ pub trait NumberMarket: Send + Sync {
 
     /// Buys one number. One request, never repeated. After [`MarketError::Taken`] look with [`Self::find`] first: the
     /// buyer may have been an earlier order of ours whose answer was lost.
-    fn order(
-        &self,
-        number: &E164,
-        reference: &Reference,
-    ) -> impl Future<Output = Result<Ordered, MarketError>> + Send;
+    fn order(&self, number: &E164, reference: &Reference) -> impl Future<Output = Result<Ordered, MarketError>> + Send;
 
     /// What became of an order that was pending.
     fn order_state(&self, order_id: &str) -> impl Future<Output = Result<OrderState, MarketError>> + Send;
 
-    /// The orders that carry our reference, whatever became of them; none with carriers that deliver at once. This is
-    /// how a pending order is found whose answer was lost: its number is not in the account yet.
-    fn find_orders(&self, reference: &Reference) -> impl Future<Output = Result<Vec<FoundOrder>, MarketError>> + Send;
+    /// The newest order with our reference that did not fail. This is how an order is found whose answer was lost while
+    /// its number is not in the account yet.
+    fn order_by_reference(
+        &self,
+        reference: &Reference,
+    ) -> impl Future<Output = Result<Option<Ordered>, MarketError>> + Send;
 
     /// A number of the account.
     fn find(&self, number: &E164) -> impl Future<Output = Result<Option<OwnedNumber>, MarketError>> + Send;
@@ -94,15 +100,6 @@ pub enum OrderState {
     },
 }
 
-/// An order found by our reference.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FoundOrder {
-    /// The carrier's id of the order, for [`NumberMarket::order_state`].
-    pub order_id: String,
-    /// The number it asked for.
-    pub number: E164,
-}
-
 /// A number of the carrier account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnedNumber {
@@ -110,7 +107,8 @@ pub struct OwnedNumber {
     pub number: E164,
     /// The carrier's id of it (Twilio `PN…`, Telnyx phone number id).
     pub carrier_id: String,
-    /// The mark on it: [`Reference::as_str`] if we bought it.
+    /// The mark on it: [`Reference::as_str`] if we bought it. A carrier may keep the mark on the order only;
+    /// [`NumberMarket::find_by_reference`] looks at both.
     pub reference: Option<String>,
     /// Id of the trunk or connection that its calls go to.
     pub route: Option<String>,

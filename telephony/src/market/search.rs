@@ -27,7 +27,9 @@ pub enum SearchError {
     #[error("the country is not a two-letter code in capitals like US")]
     Country,
     /// Not digits.
-    #[error("the area code must have 1 to 6 digits, without the country code and without a leading 0 for long distance")]
+    #[error(
+        "the area code must be 1 to 6 digits, as it follows the country code: without a 0 that is only dialled at home"
+    )]
     AreaCode,
     /// Not digits.
     #[error("what the number contains must be 2 to 10 digits")]
@@ -54,7 +56,7 @@ impl NumberSearch {
             return Err(SearchError::Country);
         }
         let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-        if area_code.is_some_and(|code| !(1..=6).contains(&code.len()) || !digits(code) || code.starts_with('0')) {
+        if area_code.is_some_and(|code| !(1..=6).contains(&code.len()) || !digits(code)) {
             return Err(SearchError::AreaCode);
         }
         if contains.is_some_and(|part| !(2..=10).contains(&part.len()) || !digits(part)) {
@@ -65,7 +67,12 @@ impl NumberSearch {
             return Err(SearchError::Region);
         }
         let own = |text: Option<&str>| text.map(str::to_owned);
-        Ok(Self { country: country.to_owned(), area_code: own(area_code), contains: own(contains), region: own(region) })
+        Ok(Self {
+            country: country.to_owned(),
+            area_code: own(area_code),
+            contains: own(contains),
+            region: own(region),
+        })
     }
 
     /// The country.
@@ -103,7 +110,7 @@ mod tests {
         for country in ["", "U", "us", "USA", "ZZ", "1", "ÄÖ"] {
             assert_eq!(new(country, None, None, None), Err(SearchError::Country), "{country}");
         }
-        for code in ["", "4o4", "0404", "+1404", "1234567", "*"] {
+        for code in ["", "4o4", "+1404", "1234567", "*"] {
             assert_eq!(new("US", Some(code), None, None), Err(SearchError::AreaCode), "{code}");
         }
         for part in ["", "1", "55*", "STORM", "12345678901"] {
