@@ -306,9 +306,7 @@ impl TryFrom<Row> for NumberOrder {
             carrier_order_id: row.carrier_order_id,
             carrier_number_id: row.carrier_number_id,
             connection: row.connection,
-            problem: row
-                .problem_reason
-                .map(|reason| OrderProblem { reason, message: row.problem.unwrap_or_default() }),
+            problem: row.problem_reason.map(|reason| OrderProblem { reason, message: row.problem.unwrap_or_default() }),
             failures: row.failures,
             retry_at: timestamp::from_db_opt(row.retry_at)?,
             fence: row.fence,

@@ -87,8 +87,7 @@ async fn of_two_writers_one_is_too_late() {
     tx.commit().await.unwrap();
     let intend = async |number: &str| {
         let mut tx = platform(&db).await;
-        let intended =
-            NumberOrder { state: OrderState::Intended, number: Some(number.to_owned()), ..order.clone() };
+        let intended = NumberOrder { state: OrderState::Intended, number: Some(number.to_owned()), ..order.clone() };
         let saved = number_orders::save(&mut tx, &intended).await?;
         tx.commit().await?;
         Ok::<_, StoreError>(saved)
