@@ -8,6 +8,9 @@ use voxplane_telephony::{CarrierKind, NumberMarket as _};
 
 use super::{Account, accounts, market, number, reference, search};
 
+/// Makes a request fail in one way.
+type Way = fn(Fault) -> Fault;
+
 /// Where orders go.
 const fn orders(kind: CarrierKind) -> &'static str {
     match kind {
@@ -30,7 +33,7 @@ async fn order(account: &Account) -> Result<Ordered, MarketError> {
 
 #[tokio::test]
 async fn an_order_that_was_not_carried_out_bought_nothing_and_is_not_repeated() {
-    let faults: [(fn(Fault) -> Fault, &str, bool); 7] = [
+    let faults: [(Way, &str, bool); 7] = [
         (|fault| fault.slow_down(7), "CarrierRateLimited", false),
         (|fault| fault.answer(401), "CarrierCredentials", false),
         (|fault| fault.answer(402), "CarrierRefused", false),
@@ -61,7 +64,7 @@ async fn an_order_that_was_not_carried_out_bought_nothing_and_is_not_repeated() 
 
 #[tokio::test]
 async fn an_order_whose_answer_is_lost_is_found_and_not_bought_twice() {
-    let faults: [fn(Fault) -> Fault; 5] = [
+    let faults: [Way; 5] = [
         Fault::cut_after,
         Fault::hang_after,
         |fault| fault.answer_after(500),
@@ -90,7 +93,7 @@ async fn an_order_whose_answer_is_lost_is_found_and_not_bought_twice() {
 
 #[tokio::test]
 async fn a_lookup_that_fails_says_that_nothing_was_done() {
-    let faults: [(fn(Fault) -> Fault, &str); 6] = [
+    let faults: [(Way, &str); 6] = [
         (|fault| fault.slow_down(1), "CarrierRateLimited"),
         (|fault| fault.answer(401), "CarrierCredentials"),
         (|fault| fault.answer(503), "CarrierUnavailable"),
