@@ -1,14 +1,19 @@
 //! `Agency`: who sells phone agents to its clients, with its carriers and its limits.
 
+mod carriers;
+
+pub use carriers::{
+    CarrierConnection, CarrierType, NumberGrant, Purchases, SipConnection, TelnyxConnection, TwilioConnection,
+};
+
 use crate::{
     defaults::{default_from_schema, defaults},
-    refs::{Contact, LocalSecretRef},
-    schema::{E164_OR_PREFIX, OBJECT_NAME, UUID},
+    refs::Contact,
+    schema::UUID,
     status::common_status,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What an agency should be.
@@ -74,110 +79,6 @@ pub struct AgencyQuotas {
     pub concurrent_calls: i32,
 }
 
-/// A connection to a telephone carrier.
-#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(
-    validation = Rule::new("self.type == 'sip' ? has(self.sip) : !has(self.sip)")
-        .message("a carrier of type `sip` needs the block `sip`, and only that type may have it")
-)]
-pub struct CarrierConnection {
-    /// Name by which PhoneNumbers refer to this connection.
-    #[schemars(length(min = 1, max = 40), pattern(OBJECT_NAME))]
-    pub name: String,
-    /// Kind of carrier. `sip`: any SIP trunk; calls arrive from the carrier's addresses or with a user name and password.
-    #[serde(rename = "type")]
-    pub type_: CarrierType,
-    /// Settings of a SIP trunk; needed when `type` is `sip`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sip: Option<SipConnection>,
-    /// The telephone numbers that arrive over this connection, and the tenants that may claim them. A number that no
-    /// entry grants cannot be claimed. Omitted: no number can be claimed.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 512))]
-    #[x_kube(merge_strategy = ListMerge::Map(vec!["pattern".into()]))]
-    pub numbers: Vec<NumberGrant>,
-}
-
-/// Kinds of carrier.
-#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum CarrierType {
-    /// Any SIP trunk.
-    #[default]
-    Sip,
-}
-
-impl CarrierType {
-    /// The value as it is written in a manifest.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Sip => "sip",
-        }
-    }
-}
-
-/// A SIP trunk over which a carrier sends calls.
-#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(
-    validation = Rule::new("(has(self.allowedAddresses) && size(self.allowedAddresses) > 0) || has(self.authSecretRef)")
-        .message("without `allowedAddresses` or `authSecretRef` anyone on the Internet could place calls: list the carrier's addresses, or name a Secret with `username` and `password`"),
-    validation = Rule::new("!has(self.allowedAddresses) || self.allowedAddresses.all(a, isCIDR(a) || isIP(a))")
-        .message("every entry of `allowedAddresses` is an IP address (203.0.113.7) or a range (203.0.113.0/24)")
-        .field_path(".allowedAddresses"),
-    validation = Rule::new("!has(self.allowedAddresses) || self.allowedAddresses.all(a, !isCIDR(a) || cidr(a).prefixLength() > 0)")
-        .message("a range of length /0 admits the whole Internet: list the carrier's addresses, or use `authSecretRef`")
-        .field_path(".allowedAddresses")
-)]
-pub struct SipConnection {
-    /// Addresses or CIDR ranges that calls may come from. Omitted: any address, if `authSecretRef` is set.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 64), inner(length(min = 1, max = 64)))]
-    #[x_kube(merge_strategy = ListMerge::Set)]
-    pub allowed_addresses: Vec<String>,
-    /// Secret of type `voxplane.dev/credentials` in the agency's namespace with the keys `username` and `password` that
-    /// the carrier must present. Omitted: the source address alone decides.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub auth_secret_ref: Option<LocalSecretRef>,
-    /// Seconds a call may ring before it is given up. Omitted: 20.
-    #[serde(default = "default::ringing_timeout_seconds")]
-    #[schemars(range(min = 5, max = 20))]
-    pub ringing_timeout_seconds: i32,
-}
-
-/// Grants numbers to tenants.
-#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct NumberGrant {
-    /// A number in E.164 form (`+15550100`), or the beginning of one followed by `*` (`+1555*`).
-    #[schemars(length(min = 3, max = 16), pattern(E164_OR_PREFIX))]
-    pub pattern: String,
-    /// Names of the tenants that may claim the number. Omitted or empty: every tenant of the agency.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 64), inner(length(min = 1, max = 30), pattern(OBJECT_NAME)))]
-    #[x_kube(merge_strategy = ListMerge::Set)]
-    pub tenants: Vec<String>,
-}
-
-impl NumberGrant {
-    /// Whether the pattern covers `number` (E.164), whoever asks.
-    #[must_use]
-    pub fn covers(&self, number: &str) -> bool {
-        match self.pattern.strip_suffix('*') {
-            Some(prefix) => number.starts_with(prefix),
-            None => self.pattern == number,
-        }
-    }
-
-    /// Whether `tenant` may claim `number` (E.164) by this entry.
-    #[must_use]
-    pub fn grants(&self, number: &str, tenant: &str) -> bool {
-        self.covers(number) && (self.tenants.is_empty() || self.tenants.iter().any(|name| name == tenant))
-    }
-}
-
 /// What the operator observed of an agency.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -236,6 +137,5 @@ pub struct CarrierStatus {
 defaults! {
     max_tenants: i32 = 100;
     concurrent_calls: i32 = 100;
-    ringing_timeout_seconds: i32 = 20;
 }
-default_from_schema!(AgencySpec, AgencyQuotas, SipConnection);
+default_from_schema!(AgencySpec, AgencyQuotas);

@@ -43,6 +43,22 @@ pub mod reasons {
     pub const NUMBER_IN_USE: &str = "NumberInUse";
     /// The agency's carrier connection grants the number to nobody, or not to this tenant.
     pub const NUMBER_NOT_GRANTED: &str = "NumberNotGranted";
+    /// A number would have to be bought, and the agency does not allow it.
+    pub const PURCHASE_NOT_ALLOWED: &str = "PurchaseNotAllowed";
+    /// The carrier has no number like the one that is looked for.
+    pub const NO_NUMBER_FOUND: &str = "NoNumberFound";
+    /// The number is not in the agency's account at the carrier.
+    pub const NUMBER_NOT_IN_ACCOUNT: &str = "NumberNotInAccount";
+    /// The number is being bought; the carrier has not confirmed it.
+    pub const ORDERING: &str = "Ordering";
+    /// The carrier said no; the message has its words.
+    pub const CARRIER_REFUSED: &str = "CarrierRefused";
+    /// The carrier does not accept the credentials.
+    pub const CARRIER_CREDENTIALS: &str = "CarrierCredentials";
+    /// The carrier cannot be reached.
+    pub const CARRIER_UNAVAILABLE: &str = "CarrierUnavailable";
+    /// The carrier was asked too often.
+    pub const CARRIER_RATE_LIMITED: &str = "CarrierRateLimited";
     /// A quota is used up.
     pub const QUOTA_EXCEEDED: &str = "QuotaExceeded";
     /// `ResolvedRefs`: everything referred to exists and may be used.

@@ -1,6 +1,7 @@
 //! `PhoneNumber`: a telephone number and the agent that answers it.
 
 use crate::{
+    defaults::{default_from_schema, defaults},
     refs::LocalRef,
     schema::{E164, OBJECT_NAME, UUID},
     status::common_status,
@@ -23,10 +24,10 @@ use serde::{Deserialize, Serialize};
     derive = "PartialEq",
     cel,
     doc = "A telephone number and the agent that answers it. The number must be granted to the tenant by one of its \
-           agency's carrier connections.",
+           agency's carrier connections. It is one that the agency has, or one that is bought for this object.",
     validation = Rule::new("self.metadata.name.size() <= 40")
         .message("the name of a PhoneNumber is at most 40 characters long"),
-    printcolumn(name = "Number", type_ = "string", json_path = ".spec.number"),
+    printcolumn(name = "Number", type_ = "string", json_path = ".status.number"),
     printcolumn(name = "Agent", type_ = "string", json_path = ".spec.agentRef.name"),
     printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
     printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
@@ -34,12 +35,30 @@ use serde::{Deserialize, Serialize};
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("has(self.number) != has(self.search)")
+        .message("give either `number` (a number that the agency has) or `search` (a number is bought)"),
+    validation = Rule::new("has(self.number) == has(oldSelf.number) && (!has(self.number) || self.number == oldSelf.number)")
+        .message("`number` cannot be changed: create another PhoneNumber and delete this one")
+        .field_path(".number"),
+    validation = Rule::new("has(self.search) == has(oldSelf.search) && (!has(self.search) || self.search == oldSelf.search)")
+        .message("`search` cannot be changed, the number may be bought already: create another PhoneNumber and delete this one")
+        .field_path(".search"),
+    validation = Rule::new("!has(oldSelf.search) || self.carrier == oldSelf.carrier")
+        .message("`carrier` cannot be changed for a number that is bought: create another PhoneNumber and delete this one")
+        .field_path(".carrier")
+)]
 pub struct PhoneNumberSpec {
-    /// The number in E.164 form (`+15550100`). Cannot be changed: make another PhoneNumber.
+    /// The number in E.164 form (`+15550100`). Omitted: one is bought, see `search`. Cannot be changed: make another
+    /// PhoneNumber.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 8, max = 16), pattern(E164))]
-    #[x_kube(validation = Rule::new("self == oldSelf")
-        .message("`number` cannot be changed: create another PhoneNumber and delete this one"))]
-    pub number: String,
+    pub number: Option<String>,
+    /// What number to buy from the carrier; `status.number` says which one it became. The agency must allow purchases
+    /// for the connection and grant the number to the tenant. Omitted: `number` says which number it is. Cannot be
+    /// changed: make another PhoneNumber.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<NumberSearch>,
     /// Name of the carrier connection of the agency (`spec.carriers[].name`) that the number belongs to.
     #[schemars(length(min = 1, max = 40), pattern(OBJECT_NAME))]
     pub carrier: String,
@@ -49,10 +68,35 @@ pub struct PhoneNumberSpec {
     #[serde(default)]
     #[schemars(default = "crate::defaults::object")]
     pub overflow: Overflow,
-    /// What happens to the number at the carrier when this object is deleted. `Retain`: nothing, it stays ordered.
-    /// `Release`: it is given back, as far as the carrier supports it. Omitted: `Retain`.
+    /// What happens to the number at the carrier when this object is deleted. `Retain`: nothing, it stays ordered and
+    /// is paid for. `Release`: it is given back for good, as far as the carrier supports it (`twilio` and `telnyx` do).
+    /// Omitted: `Retain`.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,
+}
+
+// An order keeps the search it was made for, and a number that was kept goes to whoever asks for the same again. So a
+// field that is added here must be left out when it is not given.
+/// What a number to buy must be like. Everything that is given must hold.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NumberSearch {
+    /// Country of the number (ISO 3166-1, two capital letters). Omitted: `US`.
+    #[serde(default = "default::country")]
+    #[schemars(length(min = 2, max = 2), pattern("^[A-Z]{2}$"))]
+    pub country: String,
+    /// Area code, without the country code and without a leading 0 (`404`). Omitted: any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 6), pattern("^[1-9][0-9]*$"))]
+    pub area_code: Option<String>,
+    /// Digits that stand next to each other somewhere in the number. Omitted: any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 2, max = 10), pattern("^[0-9]+$"))]
+    pub contains: Option<String>,
+    /// State or province, as its code in ISO 3166-2 without the country (`GA`). Omitted: any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 3), pattern("^[A-Z0-9]+$"))]
+    pub region: Option<String>,
 }
 
 /// What happens to calls that no agent can take.
@@ -90,6 +134,13 @@ pub struct PhoneNumberStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "crate::schema::conditions")]
     pub conditions: Vec<Condition>,
+    /// The number in use: the one of the spec, or the one that was bought. Omitted: none yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16), pattern(E164))]
+    pub number: Option<String>,
+    /// How far the carrier's part is. Omitted: the carrier has no part in it (type `sip`), or it is not known yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<OrderStatus>,
     /// Name of the agency whose carrier connection carries the number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 63))]
@@ -109,3 +160,60 @@ pub struct PhoneNumberStatus {
 }
 
 common_status!(PhoneNumberStatus);
+
+impl PhoneNumber {
+    /// The number: the one of the spec, else the one that was bought.
+    #[must_use]
+    pub fn number(&self) -> Option<&str> {
+        self.spec.number.as_deref().or_else(|| self.status.as_ref()?.number.as_deref())
+    }
+}
+
+/// How far an order at a carrier is.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderStatus {
+    /// The last step that is certain.
+    #[serde(default)]
+    pub state: OrderState,
+    /// The number that was chosen. Omitted: none yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16), pattern(E164))]
+    pub number: Option<String>,
+    /// Our mark on the number in the carrier's account. Omitted: the number was not bought by the platform.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub reference: Option<String>,
+    /// How often the chosen number was ordered. More than once: an order was not carried out.
+    #[serde(default)]
+    pub attempts: i32,
+    /// What is in the way, in the carrier's words where it said something. Omitted: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub message: Option<String>,
+}
+
+/// How far an order is.
+#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum OrderState {
+    /// A number is being looked for; nothing is ordered.
+    #[default]
+    Choosing,
+    /// A number is chosen and noted; nothing is ordered.
+    Intended,
+    /// The number was ordered, and the carrier has not confirmed it.
+    Ordering,
+    /// The number is in the account.
+    Ordered,
+    /// The number is in the account and its calls come here.
+    Routed,
+    /// The number was given back.
+    Released,
+    /// It ended without a number.
+    Failed,
+}
+
+defaults! {
+    country: String = "US";
+}
+default_from_schema!(NumberSearch);

@@ -70,6 +70,82 @@ fn a_carrier_says_who_may_call() {
     refused(&verdict!(Agency, "a", json!({"carriers": [{"name": "c", "type": "sip"}]})), "needs the block `sip`");
 }
 
+fn account(type_: &str, block: &Value) -> Value {
+    json!({"carriers": [{"name": "c", "type": type_, type_: block}]})
+}
+
+fn twilio() -> Value {
+    let (account, trunk) = (format!("AC{}", "0".repeat(32)), format!("TK{}", "0".repeat(32)));
+    json!({"secretRef": {"name": "twilio"}, "accountSid": account, "trunkSid": trunk})
+}
+
+fn telnyx() -> Value {
+    json!({"secretRef": {"name": "telnyx"}, "connectionId": "1293384261075731499"})
+}
+
+#[test]
+fn an_account_has_the_block_of_its_carrier_and_no_other() {
+    assert_eq!(verdict!(Agency, "a", account("twilio", &twilio())), "");
+    assert_eq!(verdict!(Agency, "a", account("telnyx", &telnyx())), "");
+    for type_ in ["twilio", "telnyx"] {
+        let without = json!({"carriers": [{"name": "c", "type": type_}]});
+        refused(&verdict!(Agency, "a", without), &format!("needs the block `{type_}`"));
+        let mut other = account("sip", &json!({"allowedAddresses": ["203.0.113.7"]}));
+        other["carriers"][0][type_] = if type_ == "twilio" { twilio() } else { telnyx() };
+        refused(&verdict!(Agency, "a", other), "and only that type may have it");
+    }
+    let mut open = telnyx();
+    open["allowedAddresses"] = json!(["0.0.0.0/0"]);
+    refused(&verdict!(Agency, "a", account("telnyx", &open)), "the whole Internet");
+    open["allowedAddresses"] = json!(["sip.example.com"]);
+    refused(&verdict!(Agency, "a", account("telnyx", &open)), "is an IP address");
+}
+
+#[test]
+fn nothing_is_bought_unless_the_agency_says_so() {
+    for (type_, block) in [("twilio", twilio()), ("telnyx", telnyx())] {
+        let agency: Agency = serde_json::from_value(object("Agency", "a", &account(type_, &block))).unwrap();
+        let purchases = agency.spec.carriers[0].purchases().unwrap();
+        assert_eq!((purchases.enabled, purchases.max_numbers), (false, 10), "{type_}");
+    }
+}
+
+#[test]
+fn a_number_is_named_or_looked_for() {
+    let spec = |more: Value| {
+        let mut spec = json!({"carrier": "c", "agentRef": {"name": "a"}});
+        spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        spec
+    };
+    assert_eq!(verdict!(PhoneNumber, "main", spec(json!({"number": "+15550100"}))), "");
+    assert_eq!(verdict!(PhoneNumber, "main", spec(json!({"search": {}}))), "");
+    let search = json!({"search": {"country": "US", "areaCode": "404", "contains": "77", "region": "GA"}});
+    assert_eq!(verdict!(PhoneNumber, "main", spec(search)), "");
+    let both = json!({"number": "+15550100", "search": {}});
+    for neither_or_both in [json!({}), both] {
+        refused(&verdict!(PhoneNumber, "main", spec(neither_or_both)), "give either `number`");
+    }
+}
+
+#[test]
+fn what_was_looked_for_never_changes() {
+    let number = |wanted: Value, carrier: &str| -> PhoneNumber {
+        let mut spec = wanted;
+        spec["carrier"] = carrier.into();
+        spec["agentRef"] = json!({"name": "a"});
+        serde_json::from_value(object("PhoneNumber", "main", &spec)).unwrap()
+    };
+    let (atlanta, boston) = (json!({"search": {"areaCode": "404"}}), json!({"search": {"areaCode": "617"}}));
+    let old = number(atlanta.clone(), "c");
+    assert!(number(atlanta.clone(), "c").validate_cel_update(&old).is_ok());
+    let said = |new: PhoneNumber| new.validate_cel_update(&old).unwrap_err().to_string();
+    refused(&said(number(boston, "c")), "`search` cannot be changed");
+    refused(&said(number(atlanta, "other")), "`carrier` cannot be changed");
+    let named = said(number(json!({"number": "+15550100"}), "c"));
+    refused(&named, "`number` cannot be changed");
+    refused(&named, "`search` cannot be changed");
+}
+
 #[test]
 fn a_guarantee_is_within_the_cap() {
     let quota =

@@ -4,7 +4,7 @@
 
 use serde_json::json;
 use voxplane_crds::{
-    AgencySpec, TenantSpec, VoiceAgentSpec,
+    AgencySpec, PhoneNumber, TenantSpec, VoiceAgentSpec,
     agency::NumberGrant,
     voice_agent::{VadCustom, VadPreset},
 };
@@ -55,6 +55,25 @@ fn accelerators_are_granted_by_name() {
     let tenant: TenantSpec = serde_json::from_value(spec).unwrap();
     assert_eq!((tenant.quotas.gpus_of("nvidia.com/gpu"), tenant.quotas.gpus_of("amd.com/gpu")), (2, 0));
     assert_eq!(TenantSpec::default().quotas.gpus_of("nvidia.com/gpu"), 0);
+}
+
+#[test]
+fn a_number_is_the_one_of_the_spec_or_the_one_that_was_bought() {
+    let number = |spec: serde_json::Value, status: serde_json::Value| -> PhoneNumber {
+        let metadata = json!({"name": "main"});
+        let (version, kind) = ("voxplane.dev/v1alpha1", "PhoneNumber");
+        let object = json!({"apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec, "status": status});
+        serde_json::from_value(object).unwrap()
+    };
+    let named = json!({"number": "+15550100", "carrier": "c", "agentRef": {"name": "a"}});
+    let searched = json!({"search": {}, "carrier": "c", "agentRef": {"name": "a"}});
+    let bought = json!({"number": "+15550199"});
+    assert_eq!(number(named.clone(), json!(null)).number(), Some("+15550100"));
+    assert_eq!(number(named, bought.clone()).number(), Some("+15550100"));
+    assert_eq!(number(searched.clone(), json!(null)).number(), None);
+    let bought = number(searched, bought);
+    assert_eq!(bought.number(), Some("+15550199"));
+    assert_eq!(bought.spec.search.unwrap().country, "US");
 }
 
 #[test]

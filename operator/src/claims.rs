@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
+use voxplane_crds::agency::CarrierConnection;
 use voxplane_crds::conditions::reasons;
 use voxplane_crds::names::{self, NamespaceOwner};
 use voxplane_crds::{Agency, PhoneNumber};
@@ -22,15 +23,15 @@ use crate::watch::{Guarded, ObjectKey, Stores, decoded};
 /// # Errors
 /// A problem that names the field and the fix.
 pub fn granted(number: &PhoneNumber, agency: &Agency, tenant: &str) -> Result<E164, Refusal> {
-    let e164 = E164::parse(&number.spec.number)
+    let claimed = number.number().ok_or_else(|| {
+        Refusal::Carrier(Problem::unknown(
+            reasons::PENDING,
+            "no number was bought yet: the agency's carrier was not asked",
+        ))
+    })?;
+    let e164 = E164::parse(claimed)
         .map_err(|error| Refusal::Spec(Problem::new(reasons::INVALID, format!("spec.number: {error}"))))?;
-    let carrier = &number.spec.carrier;
-    let Some(connection) = agency.spec.carriers.iter().find(|connection| connection.name == *carrier) else {
-        return Err(Refusal::Reference(Problem::new(
-            reasons::REF_NOT_FOUND,
-            format!("spec.carrier: agency {:?} has no carrier connection {carrier:?}", agency.name_any()),
-        )));
-    };
+    let (carrier, connection) = (&number.spec.carrier, connection(number, agency)?);
     if connection.numbers.iter().any(|grant| grant.grants(e164.as_str(), tenant)) {
         return Ok(e164);
     }
@@ -43,6 +44,20 @@ pub fn granted(number: &PhoneNumber, agency: &Agency, tenant: &str) -> Result<E1
     )))
 }
 
+/// The carrier connection that a PhoneNumber names.
+///
+/// # Errors
+/// The agency has none of that name.
+pub fn connection<'a>(number: &PhoneNumber, agency: &'a Agency) -> Result<&'a CarrierConnection, Refusal> {
+    let carrier = &number.spec.carrier;
+    agency.spec.carriers.iter().find(|connection| connection.name == *carrier).ok_or_else(|| {
+        Refusal::Reference(Problem::new(
+            reasons::REF_NOT_FOUND,
+            format!("spec.carrier: agency {:?} has no carrier connection {carrier:?}", agency.name_any()),
+        ))
+    })
+}
+
 /// Why a claim does not count.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
@@ -50,6 +65,8 @@ pub enum Refusal {
     Spec(Problem),
     /// Something the spec names does not exist: for `ResolvedRefs`.
     Reference(Problem),
+    /// The carrier has not delivered a number yet: for `Programmed`.
+    Carrier(Problem),
 }
 
 /// What decides between claims for the same number.
@@ -122,6 +139,12 @@ impl Claims {
         self.holders.get(number)
     }
 
+    /// The numbers that others than `own` have.
+    #[must_use]
+    pub fn of_others(&self, own: &ObjectKey) -> BTreeSet<E164> {
+        self.holders.iter().filter(|(_, holder)| *holder != own).map(|(number, _)| number.clone()).collect()
+    }
+
     /// The numbers that tenants of an agency have over one of its carrier connections. An object without an id is not
     /// accepted yet.
     #[must_use]
@@ -137,7 +160,7 @@ impl Claims {
                 matches!(owner, Some(NamespaceOwner::Tenant { agency: name, .. }) if name == agency)
             })
             .filter_map(|number| {
-                let e164 = E164::parse(&number.spec.number).ok()?;
+                let e164 = E164::parse(number.number()?).ok()?;
                 (self.holder(&e164) == Some(&ObjectKey::of(number))).then_some(e164)
             })
             .collect()

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use k8s_openapi::jiff::Timestamp;
 use kube::Client;
 
+use crate::carriers::Carriers;
 use crate::config::Settings;
 use crate::control_tls::ControlCa;
 use crate::database::Database;
@@ -25,6 +26,8 @@ pub struct Context {
     pub router: Arc<Router>,
     /// Postgres.
     pub database: Database,
+    /// Carriers that sell numbers.
+    pub carriers: Carriers,
     /// LiveKit, if configured.
     pub livekit: Option<LiveKit>,
     /// What is known to be programmed in LiveKit.

@@ -28,7 +28,7 @@ use crate::watch::{Guarded, ObjectKey, Queue};
 /// cover, inside and outside the cluster.
 pub const RESYNC: Duration = Duration::from_secs(300);
 /// Longest time for one pass. LiveKit's client gives up after 10 s, the database after 10 s.
-const LONGEST_PASS: Duration = Duration::from_secs(60);
+pub(crate) const LONGEST_PASS: Duration = Duration::from_secs(60);
 /// A refusal that is over before waits get this long is nothing to report.
 const SETTLING: Duration = Duration::from_secs(2);
 /// Passes of one kind at a time.

@@ -11,6 +11,7 @@
 //! | [`watch`] | caches shared by all controllers, and who is told of a change |
 //! | [`apply`] | the only writer of objects in the cluster |
 //! | [`claims`] | who has which telephone number |
+//! | [`carriers`] | accounts at carriers that sell numbers |
 //! | [`home`], [`namespaces`] | whose namespace it is |
 //! | [`identity`], [`database`] | ids in Postgres, which may be away |
 //! | [`livekit`] | trunks and dispatch rules |
@@ -23,6 +24,7 @@
 pub mod agency;
 pub mod apply;
 pub mod backoff;
+pub mod carriers;
 pub mod claims;
 pub mod config;
 pub mod context;

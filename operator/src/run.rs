@@ -14,6 +14,7 @@ use voxplane_platform::health::{Check, Health};
 use voxplane_platform::metrics::{Build, registry};
 use voxplane_store::StoreError;
 
+use crate::carriers::Carriers;
 use crate::config::Settings;
 use crate::context::Context;
 use crate::control_tls::{ControlCa, keeper::Keeper};
@@ -153,6 +154,7 @@ async fn prepare(settings: Settings, client: Client, metrics: Metrics) -> Result
         events: Events::new(client.clone(), &settings.instance),
         router: Arc::new(Router::new(stores)),
         database,
+        carriers: Carriers::default(),
         livekit,
         programmed: Programmed::default(),
         pools: Pools::default(),

@@ -25,6 +25,7 @@
 //! | [`commands`] | what people ask of running calls |
 //! | [`sessions`] | connected runtime pods |
 //! | [`knowledge`] | passages and full-text search |
+//! | [`number_orders`] | what was asked of carriers |
 //! | [`migrate`], [`bootstrap_roles`] | the schema and the roles that use it |
 //!
 //! Times are [`jiff::Timestamp`]; comparisons that decide anything (leases, expiry) use the database's clock.
@@ -41,6 +42,7 @@ pub mod keys;
 pub mod knowledge;
 mod listen;
 mod migrations;
+pub mod number_orders;
 pub mod resources;
 mod scope;
 pub mod sessions;

@@ -7,12 +7,17 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 
 use crate::e164::E164;
+use crate::{telnyx, twilio};
 
 /// The kinds of carriers that exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CarrierKind {
     /// Any SIP trunk: numbers are ordered elsewhere.
     Sip,
+    /// Twilio Elastic SIP Trunking; numbers are ordered through Twilio's API.
+    Twilio,
+    /// Telnyx SIP Trunking; numbers are ordered through Telnyx's API.
+    Telnyx,
 }
 
 impl CarrierKind {
@@ -21,6 +26,25 @@ impl CarrierKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Sip => "sip",
+            Self::Twilio => "twilio",
+            Self::Telnyx => "telnyx",
+        }
+    }
+
+    /// Whether numbers can be ordered through us.
+    #[must_use]
+    pub const fn sells_numbers(self) -> bool {
+        matches!(self, Self::Twilio | Self::Telnyx)
+    }
+
+    /// Where the carrier's calls come from, as it publishes; none for a trunk of which we know nothing. Many customers
+    /// of a carrier share these addresses, so they say which carrier calls, not for whom.
+    #[must_use]
+    pub const fn signalling_addresses(self) -> &'static [&'static str] {
+        match self {
+            Self::Sip => &[],
+            Self::Twilio => &twilio::SIGNALLING,
+            Self::Telnyx => &telnyx::SIGNALLING,
         }
     }
 }

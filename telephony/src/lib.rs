@@ -1,4 +1,4 @@
-//! Carriers and telephone numbers. No input or output happens here yet: the `sip` carrier needs nothing ordered.
+//! Carriers and telephone numbers: who may send us calls, and where numbers are bought.
 //!
 //! | module | job |
 //! | --- | --- |
@@ -6,16 +6,22 @@
 //! | [`grant`] | [`NumberPattern`]: which numbers a carrier connection grants |
 //! | [`caller`] | who a SIP caller says they are |
 //! | [`carrier`] | [`Carrier`]: what a connection needs programmed |
-//! | [`sip`] | [`SipCarrier`], any SIP trunk |
+//! | [`sip`] | [`SipCarrier`], a SIP trunk |
+//! | [`market`] | [`NumberMarket`]: search, order, route and release numbers at a carrier; [`Market`]: one account |
+//! | [`twilio`], [`telnyx`] | the carriers' APIs |
 
 pub mod caller;
 pub mod carrier;
 pub mod e164;
 pub mod grant;
+pub mod market;
 pub mod sip;
+pub mod telnyx;
+pub mod twilio;
 
 pub use caller::CallerId;
 pub use carrier::{Carrier, CarrierKind, InboundTrunk, SipLogin};
 pub use e164::{E164, NumberError};
 pub use grant::NumberPattern;
+pub use market::{Market, MarketError, NumberMarket, OwnedNumber};
 pub use sip::{SipCarrier, SipError};

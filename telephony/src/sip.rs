@@ -1,4 +1,4 @@
-//! The `sip` carrier: any SIP trunk that sends calls to us.
+//! SIP trunks that send calls to us: any carrier's, or those of carriers whose addresses we know.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -17,6 +17,7 @@ const RINGING_SECONDS: RangeInclusive<i32> = 5..=20;
 /// A SIP trunk whose settings are known to be safe and complete.
 #[derive(Debug, Clone)]
 pub struct SipCarrier {
+    kind: CarrierKind,
     allowed_addresses: Vec<IpNet>,
     login: Option<SipLogin>,
     ringing_timeout: Duration,
@@ -52,7 +53,7 @@ pub enum SipError {
 }
 
 impl SipCarrier {
-    /// Checks the settings of a connection. `login` is the content of the Secret it names, if it names one.
+    /// Checks the settings of a connection of type `sip`. `login` is the content of the Secret it names, if it names one.
     ///
     /// # Errors
     /// [`SipError`] names the field and the fix.
@@ -61,6 +62,21 @@ impl SipCarrier {
         login: Option<SipLogin>,
         ringing_timeout_seconds: i32,
     ) -> Result<Self, SipError> {
+        Self::of(CarrierKind::Sip, allowed_addresses, login, ringing_timeout_seconds)
+    }
+
+    /// As [`Self::new`], of any type. Without `allowed_addresses` calls may come from those that the carrier publishes.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn of(
+        kind: CarrierKind,
+        allowed_addresses: &[String],
+        login: Option<SipLogin>,
+        ringing_timeout_seconds: i32,
+    ) -> Result<Self, SipError> {
+        let published: Vec<String> = kind.signalling_addresses().iter().map(ToString::to_string).collect();
+        let allowed_addresses = if allowed_addresses.is_empty() { published.as_slice() } else { allowed_addresses };
         if !RINGING_SECONDS.contains(&ringing_timeout_seconds) {
             return Err(SipError::RingingTimeout { seconds: ringing_timeout_seconds });
         }
@@ -80,7 +96,7 @@ impl SipCarrier {
             return Err(SipError::Open);
         }
         let ringing_timeout = Duration::from_secs(ringing_timeout_seconds.unsigned_abs().into());
-        Ok(Self { allowed_addresses, login, ringing_timeout })
+        Ok(Self { kind, allowed_addresses, login, ringing_timeout })
     }
 }
 
@@ -92,7 +108,7 @@ fn range(text: &str) -> Option<IpNet> {
 
 impl Carrier for SipCarrier {
     fn kind(&self) -> CarrierKind {
-        CarrierKind::Sip
+        self.kind
     }
 
     fn inbound_trunk(&self, numbers: &BTreeSet<E164>) -> Option<InboundTrunk> {
@@ -154,6 +170,24 @@ mod tests {
         assert_eq!(trunk.ringing_timeout, Duration::from_secs(15));
         let printed = format!("{trunk:?}");
         assert!(!printed.contains("secret\"") && !printed.contains("5550100"), "{printed}");
+    }
+
+    #[test]
+    fn a_known_carriers_trunk_is_open_to_its_published_addresses_only() {
+        let numbers = BTreeSet::from([E164::parse("+15550100").unwrap()]);
+        for (kind, count, one) in
+            [(CarrierKind::Twilio, 8, "54.172.60.0/30"), (CarrierKind::Telnyx, 10, "192.76.120.10/32")]
+        {
+            let carrier = SipCarrier::of(kind, &[], None, 20).unwrap();
+            assert_eq!(carrier.kind(), kind);
+            let ranges: Vec<_> =
+                carrier.inbound_trunk(&numbers).unwrap().allowed_addresses.iter().map(ToString::to_string).collect();
+            assert_eq!(ranges.len(), count);
+            assert!(ranges.iter().any(|range| range == one), "{ranges:?}");
+        }
+        let own = SipCarrier::of(CarrierKind::Twilio, &addresses(&["203.0.113.7"]), None, 20).unwrap();
+        assert_eq!(own.inbound_trunk(&numbers).unwrap().allowed_addresses.len(), 1, "the agency's list replaces it");
+        assert!(CarrierKind::Sip.signalling_addresses().is_empty());
     }
 
     #[test]

@@ -85,7 +85,7 @@ impl Directory {
 
     /// Every PhoneNumber that claims `number`.
     pub fn claims(&self, number: &str) -> Vec<Arc<PhoneNumber>> {
-        self.numbers.state_filter(|claim| claim.spec.number == number)
+        self.numbers.state_filter(|claim| claim.number() == Some(number))
     }
 
     /// The knowledge bases an agent refers to, in the agent's order; those that do not exist are left out.

@@ -1,5 +1,6 @@
 //! Which agencies a change concerns.
 
+use voxplane_crds::PhoneNumber;
 use voxplane_crds::names::{self, NamespaceOwner};
 
 use crate::watch::{Change, ObjectKey, Stores, decoded};
@@ -21,7 +22,7 @@ pub fn affected(change: &Change, stores: &Stores) -> Vec<ObjectKey> {
             let mut agencies = owner(key.namespace.as_deref().unwrap_or_default());
             // A number that one tenant gives up may pass to a tenant of another agency.
             let rivals = stores.numbers.state_filter(|other| {
-                number.is_some() && decoded(other).map(|other| &other.spec.number) == number.as_ref()
+                number.is_some() && decoded(other).and_then(PhoneNumber::number) == number.as_deref()
             });
             for rival in rivals {
                 agencies.extend(owner(kube::Resource::meta(&*rival).namespace.as_deref().unwrap_or_default()));

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::{Api, ResourceExt as _};
+use voxplane_crds::agency::CarrierConnection;
 use voxplane_crds::{Agency, names};
 use voxplane_store::resources::ResourceKind;
 use voxplane_telephony::E164;
@@ -66,8 +67,8 @@ pub async fn read(agency: &Agency, ctx: &Context) -> Result<Observed, Error> {
 async fn secrets(agency: &Agency, namespace: &str, ctx: &Context) -> Result<BTreeMap<String, Secret>, Error> {
     let api = Api::<Secret>::namespaced(ctx.client.clone(), namespace);
     let mut found = BTreeMap::new();
-    let references = agency.spec.carriers.iter().filter_map(|carrier| carrier.sip.as_ref()?.auth_secret_ref.as_ref());
-    for reference in references {
+    let references = agency.spec.carriers.iter().filter_map(CarrierConnection::secret_ref);
+    for (_, reference, _) in references {
         let read = api.get_opt(&reference.name).await;
         let read = match read {
             // Our rights in a namespace begin with the RoleBinding that the first pass makes.

@@ -8,7 +8,7 @@ use kube::api::ObjectMeta;
 use uuid::Uuid;
 use voxplane_crds::conditions::{reasons, types};
 use voxplane_crds::{Agency, labels};
-use voxplane_telephony::E164;
+use voxplane_telephony::{Carrier as _, E164};
 
 use super::observe::Observed;
 use super::program::Outcome;
@@ -91,6 +91,31 @@ fn a_carriers_password_comes_only_from_a_secret_that_is_meant_for_it() {
     let valid = validate::check(&agency, &good).unwrap();
     assert!(valid.problems.is_empty() && matches!(valid.connections[0].access, Access::Known(_)));
     assert!(!format!("{valid:?}").contains("very-secret"));
+}
+
+#[test]
+fn an_accounts_calls_are_taken_from_its_carrier_whatever_its_secret_is() {
+    let agency: Agency = object(
+        "metadata: { name: brightline }
+spec:
+  carriers:
+    - name: main
+      type: telnyx
+      telnyx: { secretRef: { name: trunk }, connectionId: '1293384261075731499' }
+",
+    );
+    let problem = |secrets| {
+        let valid = validate::check(&agency, &Observed { secrets, ..seen() }).unwrap();
+        let Access::Known(carrier) = &valid.connections[0].access else { panic!("the access is known") };
+        assert!(!carrier.inbound_trunk(&valid.connections[0].numbers).unwrap().allowed_addresses.is_empty());
+        valid.problems.get("main").map(|problem| (problem.reason, problem.message.clone()))
+    };
+    let (reason, message) = problem(BTreeMap::new()).unwrap();
+    assert_eq!(reason, reasons::REF_NOT_FOUND);
+    assert!(message.starts_with("spec.carriers[main].telnyx.secretRef"), "{message}");
+    let of_another = problem(secret(labels::CREDENTIALS_SECRET_TYPE, "twilio")).unwrap();
+    assert_eq!(of_another.0, reasons::REF_NOT_PERMITTED);
+    assert_eq!(problem(secret(labels::CREDENTIALS_SECRET_TYPE, "telnyx")), None);
 }
 
 #[test]

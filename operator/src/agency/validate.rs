@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::ResourceExt as _;
 use uuid::Uuid;
-use voxplane_crds::agency::{CarrierConnection, SipConnection};
+use voxplane_crds::agency::{CarrierConnection, CarrierType};
 use voxplane_crds::conditions::reasons;
-use voxplane_crds::{Agency, labels, names};
-use voxplane_telephony::{SipCarrier, SipLogin};
+use voxplane_crds::{Agency, names};
+use voxplane_telephony::{CarrierKind, SipCarrier, SipLogin};
 
 use super::observe::Observed;
+use crate::carriers;
 use crate::livekit::desired::{Access, Holder, Wanted};
 use crate::namespaces::{self, Claim};
 use crate::status::Problem;
@@ -57,6 +58,9 @@ pub fn check(agency: &Agency, seen: &Observed) -> Result<Valid, Problem> {
             problems.insert(carrier.name.clone(), problem);
             Access::AsFound
         });
+        if let Err(problem) = account(carrier, seen) {
+            problems.entry(carrier.name.clone()).or_insert(problem);
+        }
         connections.push(Wanted {
             carrier: carrier.name.clone(),
             access,
@@ -87,36 +91,55 @@ pub fn as_found(agency: &Agency, seen: &Observed) -> Option<(Holder, Vec<Wanted>
 }
 
 fn access(carrier: &CarrierConnection, seen: &Observed) -> Result<Access, Problem> {
-    let field = format!("spec.carriers[{}].sip", carrier.name);
-    let Some(sip) = &carrier.sip else {
-        return Err(Problem::new(reasons::INVALID, format!("{field}: is missing: a connection of type sip needs it")));
-    };
-    let login = login(sip, &field, &seen.secrets)?;
+    let field = format!("spec.carriers[{}].{}", carrier.name, carrier.type_.as_str());
     // The schema refuses what this refuses; a trunk that anybody may use must not depend on the schema alone.
-    SipCarrier::new(&sip.allowed_addresses, login, sip.ringing_timeout_seconds)
-        .map(Access::Known)
-        .map_err(|error| Problem::new(reasons::INVALID, format!("{field}: {error}")))
+    let missing = || {
+        let message = format!("{field}: is missing: a connection of type {} needs it", carrier.type_.as_str());
+        Problem::new(reasons::INVALID, message)
+    };
+    let known = match carrier.type_ {
+        CarrierType::Sip => {
+            let sip = carrier.sip.as_ref().ok_or_else(missing)?;
+            let login = login(carrier, seen)?;
+            SipCarrier::new(&sip.allowed_addresses, login, sip.ringing_timeout_seconds)
+        }
+        CarrierType::Twilio => {
+            let twilio = carrier.twilio.as_ref().ok_or_else(missing)?;
+            SipCarrier::of(CarrierKind::Twilio, &twilio.allowed_addresses, None, twilio.ringing_timeout_seconds)
+        }
+        CarrierType::Telnyx => {
+            let telnyx = carrier.telnyx.as_ref().ok_or_else(missing)?;
+            SipCarrier::of(CarrierKind::Telnyx, &telnyx.allowed_addresses, None, telnyx.ringing_timeout_seconds)
+        }
+    };
+    known.map(Access::Known).map_err(|error| Problem::new(reasons::INVALID, format!("{field}: {error}")))
 }
 
-fn login(sip: &SipConnection, field: &str, secrets: &BTreeMap<String, Secret>) -> Result<Option<SipLogin>, Problem> {
-    let Some(reference) = &sip.auth_secret_ref else { return Ok(None) };
-    let name = &reference.name;
-    let Some(secret) = secrets.get(name) else {
-        let message = format!("{field}.authSecretRef: there is no Secret {name:?} in the agency's namespace");
-        return Err(Problem::new(reasons::REF_NOT_FOUND, message));
-    };
-    let refused = |what: String| Problem::new(reasons::REF_NOT_PERMITTED, format!("{field}.authSecretRef: {what}"));
-    if secret.type_.as_deref() != Some(labels::CREDENTIALS_SECRET_TYPE) {
-        return Err(refused(format!("Secret {name:?} is not of type {}", labels::CREDENTIALS_SECRET_TYPE)));
+/// Whether the account of a connection can be used: needed for its numbers, not for calls.
+fn account(carrier: &CarrierConnection, seen: &Observed) -> Result<(), Problem> {
+    match (carrier.type_, carrier.secret_ref()) {
+        (CarrierType::Sip, _) | (_, None) => Ok(()),
+        (_, Some(_)) => secret(carrier, seen).map(drop),
     }
-    let provider = secret.labels().get(labels::PROVIDER).map(String::as_str);
-    if provider != Some("sip") {
-        return Err(refused(format!("Secret {name:?} needs the label {}=sip", labels::PROVIDER)));
-    }
+}
+
+fn secret<'a>(carrier: &CarrierConnection, seen: &'a Observed) -> Result<Option<&'a Secret>, Problem> {
+    let Some((field, reference, provider)) = carrier.secret_ref() else { return Ok(None) };
+    let field = format!("spec.carriers[{}].{field}", carrier.name);
+    carriers::permitted(&field, &reference.name, provider, seen.secrets.get(&reference.name)).map(Some)
+}
+
+fn login(carrier: &CarrierConnection, seen: &Observed) -> Result<Option<SipLogin>, Problem> {
+    let Some(secret) = secret(carrier, seen)? else { return Ok(None) };
     let text = |key: &str| {
-        let bytes = secret.data.as_ref().and_then(|data| data.get(key)).map(|bytes| bytes.0.clone());
-        let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok()).filter(|text| !text.is_empty());
-        text.ok_or_else(|| refused(format!("Secret {name:?} needs the key {key:?} with text in it")))
+        carriers::text(secret, key).ok_or_else(|| {
+            let message = format!(
+                "spec.carriers[{}].sip.authSecretRef: Secret {:?} needs the key {key:?} with text in it",
+                carrier.name,
+                secret.name_any()
+            );
+            Problem::new(reasons::REF_NOT_PERMITTED, message)
+        })
     };
     Ok(Some(SipLogin { username: text("username")?, password: text("password")?.into() }))
 }

@@ -7,6 +7,7 @@ use tower_test::mock::{self, Handle};
 use voxplane_crds::{KnowledgeBase, labels};
 
 use super::*;
+use crate::carriers::Carriers;
 use crate::config::{Cli, Command};
 use crate::control_tls::ControlCa;
 use crate::database::Database;
@@ -29,6 +30,7 @@ async fn context() -> (Context, Server) {
         events: Events::new(client.clone(), "test"),
         router: Arc::new(Router::new(Stores::new().0)),
         database: Database::open(None).await.unwrap(),
+        carriers: Carriers::default(),
         livekit: None,
         programmed: Programmed::default(),
         pools: Pools::default(),

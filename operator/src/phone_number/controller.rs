@@ -46,13 +46,13 @@ pub fn affected(change: &Change, stores: &Stores) -> Vec<ObjectKey> {
 fn number_of(key: &ObjectKey, stores: &Stores) -> Option<String> {
     let reference = kube::runtime::reflector::ObjectRef::new(&key.name);
     let found = stores.numbers.get(&reference.within(key.namespace.as_deref().unwrap_or_default()))?;
-    decoded(&found).map(|number| number.spec.number.clone())
+    decoded(&found).and_then(|number| number.number().map(str::to_owned))
 }
 
 fn same_number(number: &str, stores: &Stores) -> Vec<ObjectKey> {
     stores
         .numbers
-        .state_filter(|other| decoded(other).is_some_and(|other| other.spec.number == number))
+        .state_filter(|other| decoded(other).is_some_and(|other| other.number() == Some(number)))
         .iter()
         .map(|other| ObjectKey::of(&**other))
         .collect()

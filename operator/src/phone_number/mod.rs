@@ -1,11 +1,14 @@
 //! PhoneNumber: who has the number, and whether calls to it reach an agent.
 //!
-//! Nothing is made for a PhoneNumber by itself: the number is put on the trunk of its carrier connection, which belongs
-//! to the agency. Pointing it to another agent writes nothing to LiveKit; the API looks that up for every call.
+//! Nothing is made for a PhoneNumber in the cluster: the number is put on the trunk of its carrier connection, which
+//! belongs to the agency. Pointing it to another agent writes nothing to LiveKit; the API looks that up for every call.
+//! Where the connection is an account at a carrier, the number is bought there if need be, and its calls are sent to us.
 
 mod cleanup;
 pub mod controller;
 mod observe;
+mod order;
+pub mod purchase;
 mod status;
 mod validate;
 
@@ -31,10 +34,11 @@ impl Kind for PhoneNumber {
     }
 
     async fn reconcile(&self, ctx: &Context, apply: &Applier) -> Result<Action, Error> {
-        let seen = observe::read(self, ctx).await?;
+        let mut seen = observe::read(self, ctx).await?;
+        seen.carrier = Box::pin(order::advance(self, &seen, ctx)).await?;
         let plan = validate::check(self, &seen);
         write_status(self, status::compute(self, &seen, &plan, ctx.now()), ctx, apply).await?;
-        Ok(Action::requeue(RESYNC))
+        Ok(Action::requeue(seen.carrier.look_again.unwrap_or(RESYNC).min(RESYNC)))
     }
 
     async fn cleanup(&self, ctx: &Context, _: &Applier) -> Result<Cleanup, Error> {

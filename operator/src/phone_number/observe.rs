@@ -1,10 +1,13 @@
 //! Everything that is read for a phone number: its tenant, its rivals, its agent, its trunk.
 
+use std::collections::BTreeSet;
+
 use kube::ResourceExt as _;
 use voxplane_crds::{PhoneNumber, VoiceAgent};
 use voxplane_store::resources::ResourceKind;
 use voxplane_telephony::E164;
 
+use super::order::CarrierPart;
 use crate::claims::Claims;
 use crate::context::Context;
 use crate::error::Error;
@@ -23,6 +26,10 @@ pub struct Observed {
     pub identity: Option<Identity>,
     /// Whether this object has the number.
     pub holds: bool,
+    /// The numbers that other objects have.
+    pub claimed: BTreeSet<E164>,
+    /// How far the carrier is.
+    pub carrier: CarrierPart,
     /// The agent it names, if it exists.
     pub agent: Option<VoiceAgent>,
     /// Its carrier connection in LiveKit; `None`: nothing is known yet.
@@ -33,7 +40,7 @@ pub struct Observed {
     pub database_problem: Option<String>,
 }
 
-/// Reads everything.
+/// Reads everything but the carrier's part, see [`super::order::advance`].
 ///
 /// # Errors
 /// When the database fails.
@@ -49,11 +56,13 @@ pub async fn read(number: &PhoneNumber, ctx: &Context) -> Result<Observed, Error
     let connection =
         home.as_ref().ok().and_then(|home| ctx.programmed.get(&home.agency.name_any(), &number.spec.carrier));
     let claims = Claims::now(ctx.stores());
-    let e164 = E164::parse(&number.spec.number).ok();
+    let (own, e164) = (ObjectKey::of(number), number.number().and_then(|number| E164::parse(number).ok()));
     Ok(Observed {
         home,
         identity,
-        holds: e164.is_some_and(|e164| claims.holder(&e164) == Some(&ObjectKey::of(number))),
+        holds: e164.is_some_and(|e164| claims.holder(&e164) == Some(&own)),
+        claimed: claims.of_others(&own),
+        carrier: CarrierPart::default(),
         agent: ctx.stores().agent(&number.namespace().unwrap_or_default(), &number.spec.agent_ref.name),
         connection,
         livekit: ctx.livekit.is_some(),

@@ -3,7 +3,10 @@
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 use voxplane_crds::conditions::{self, Desired, reasons, types};
+use voxplane_crds::phone_number::{OrderState as Shown, OrderStatus};
 use voxplane_crds::{PhoneNumber, PhoneNumberStatus, VoiceAgent};
+use voxplane_store::number_orders::{NumberOrder, OrderState};
+use voxplane_telephony::market::Reference;
 
 use super::observe::Observed;
 use super::validate::Valid;
@@ -11,6 +14,9 @@ use crate::claims::Refusal;
 use crate::home::Home;
 use crate::identity::Identity;
 use crate::status::{Judgement, begin};
+
+/// Longest text of `status.order.message`.
+const LONGEST_MESSAGE: usize = 1_024;
 
 /// The status of a phone number after a pass.
 #[must_use]
@@ -39,8 +45,36 @@ pub fn compute(
         }
         Err(_) => (status.trunk_id, status.dispatch_rule_id) = (None, None),
     }
+    if let Some(number) = &number.spec.number {
+        status.number = Some(number.clone());
+    } else if let Some(order) = &seen.carrier.order {
+        let owned = matches!(order.state, OrderState::Ordered | OrderState::Routed);
+        status.number = order.number.clone().filter(|_| owned);
+    }
+    // While the database is away, what was last said stays.
+    if matches!(seen.identity, Some(Identity::Registered(_))) {
+        status.order = seen.carrier.order.as_ref().map(order_status);
+    }
     status.agent_id = seen.agent.as_ref().and_then(|agent| agent.status.as_ref()?.id.clone());
     status
+}
+
+fn order_status(order: &NumberOrder) -> OrderStatus {
+    OrderStatus {
+        state: match order.state {
+            OrderState::Choosing => Shown::Choosing,
+            OrderState::Intended => Shown::Intended,
+            OrderState::Ordering => Shown::Ordering,
+            OrderState::Ordered => Shown::Ordered,
+            OrderState::Routed => Shown::Routed,
+            OrderState::Released => Shown::Released,
+            OrderState::Failed => Shown::Failed,
+        },
+        number: order.number.clone(),
+        reference: order.buys().then(|| Reference::new(order.id).as_str().to_owned()),
+        attempts: order.attempts,
+        message: order.problem.as_ref().map(|problem| problem.message.chars().take(LONGEST_MESSAGE).collect()),
+    }
 }
 
 fn refused(refusal: &Refusal) -> (Judgement, Desired) {
@@ -51,6 +85,9 @@ fn refused(refusal: &Refusal) -> (Judgement, Desired) {
             programmed: Desired::unknown(types::PROGRAMMED, reasons::PENDING, "waiting for the carrier connection"),
             ..Judgement::good()
         },
+        Refusal::Carrier(problem) => {
+            Judgement { programmed: problem.as_condition(types::PROGRAMMED), ..Judgement::good() }
+        }
     };
     (judgement, Desired::no(types::BOUND, reasons::PENDING, "the number is not on a trunk"))
 }
@@ -62,7 +99,13 @@ fn judge(number: &PhoneNumber, seen: &Observed, valid: &Valid) -> (Judgement, De
         let message = format!("spec.agentRef: there is no VoiceAgent {agent:?} in this namespace");
         judgement.resolved = Desired::no(types::RESOLVED_REFS, reasons::REF_NOT_FOUND, message);
     }
-    judgement.programmed = programmed(seen, valid);
+    if let Some(problem) = &valid.account {
+        judgement.resolved = problem.as_condition(types::RESOLVED_REFS);
+    }
+    judgement.programmed = match &valid.carrier {
+        Some(problem) => problem.as_condition(types::PROGRAMMED),
+        None => programmed(seen, valid),
+    };
     let bound = bound(seen.agent.as_ref());
     let suspended =
         seen.home.as_ref().ok().and_then(Home::suspension).map(|problem| problem.as_condition(types::READY));

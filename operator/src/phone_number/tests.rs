@@ -3,15 +3,18 @@
 use std::collections::BTreeSet;
 
 use uuid::Uuid;
-use voxplane_crds::conditions::{Desired, reasons, types};
+use voxplane_crds::conditions::{self, Desired, reasons, types};
 use voxplane_crds::{PhoneNumber, PhoneNumberStatus};
+use voxplane_store::number_orders::{NumberOrder, OrderProblem, OrderState};
 use voxplane_telephony::E164;
 
 use super::observe::Observed;
+use super::order::CarrierPart;
 use super::{status, validate};
 use crate::identity::Identity;
 use crate::livekit::Connection;
-use crate::testing::{accepted, agent, condition, home, now, number};
+use crate::status::Problem;
+use crate::testing::{accepted, agent, condition, home, now, number, object};
 
 const NAMESPACE: &str = "vx-brightline--dental-clinic";
 
@@ -26,6 +29,8 @@ fn seen() -> Observed {
         home: Ok(home("brightline", "dental-clinic")),
         identity: Some(Identity::Registered(Uuid::from_u128(0xd))),
         holds: true,
+        claimed: BTreeSet::new(),
+        carrier: CarrierPart::default(),
         agent: Some(receptionist),
         connection: Some(Connection {
             carrier: "main".to_owned(),
@@ -107,4 +112,126 @@ fn suspension_and_an_absent_database_are_visible() {
     let status = said(&blind);
     assert_eq!(condition(&status, types::READY), ("Unknown".into(), reasons::DATABASE_UNAVAILABLE.into()));
     assert_eq!(status.trunk_id.as_deref(), Some("ST_1"), "the route is kept");
+}
+
+/// A PhoneNumber that looks for a number, and what is seen of it while the order is in a state.
+fn bought(state: OrderState, problem: Option<(&str, &str)>) -> (PhoneNumber, Observed) {
+    let number = object(&format!(
+        "{{metadata: {{ name: main-line, namespace: {NAMESPACE} }}, \
+         spec: {{ search: {{ areaCode: '404' }}, carrier: main, agentRef: {{ name: receptionist }} }}}}"
+    ));
+    let owned = matches!(state, OrderState::Ordered | OrderState::Routed);
+    let order = NumberOrder {
+        id: Uuid::from_u128(0xe),
+        agency: Uuid::from_u128(0xa).into(),
+        tenant: Uuid::from_u128(0xb).into(),
+        resource: Uuid::from_u128(0xd),
+        carrier: "main".to_owned(),
+        search: Some(serde_json::json!({"country": "US", "areaCode": "404"})),
+        number: (state != OrderState::Choosing).then(|| "+15550100".to_owned()),
+        tried: Vec::new(),
+        state,
+        attempts: 1,
+        attempted_at: None,
+        verdict: None,
+        carrier_order_id: None,
+        carrier_number_id: owned.then(|| "PN1".to_owned()),
+        connection: None,
+        problem: problem
+            .map(|(reason, message)| OrderProblem { reason: reason.to_owned(), message: message.to_owned() }),
+        failures: 0,
+        retry_at: None,
+        fence: 1,
+        kept_at: None,
+    };
+    let part = CarrierPart { order: Some(order), ..CarrierPart::default() };
+    (number, Observed { holds: false, carrier: part, ..seen() })
+}
+
+fn told(number: &PhoneNumber, seen: &Observed) -> PhoneNumberStatus {
+    status::compute(number, seen, &validate::check(number, seen), now())
+}
+
+fn message(status: &PhoneNumberStatus, type_: &str) -> String {
+    conditions::find(&status.conditions, type_).unwrap().message.clone()
+}
+
+#[test]
+fn a_purchase_is_told_step_by_step() {
+    let table = [
+        (OrderState::Choosing, reasons::PENDING, "looking for a number"),
+        (OrderState::Intended, reasons::ORDERING, "+15550100 was chosen and is going to be ordered"),
+        (OrderState::Ordering, reasons::ORDERING, "ordering +15550100, waiting for the carrier"),
+        (OrderState::Ordered, reasons::PENDING, "the calls of +15550100 are being sent here"),
+        (OrderState::Routed, reasons::PENDING, "the number is being put on the trunk of its carrier connection"),
+    ];
+    for (state, reason, text) in table {
+        let (number, seen) = bought(state, None);
+        let status = told(&number, &seen);
+        assert_eq!(condition(&status, types::ACCEPTED).0, "True", "{state}");
+        assert_eq!(condition(&status, types::PROGRAMMED), ("False".into(), reason.into()), "{state}");
+        assert_eq!(condition(&status, types::READY), ("False".into(), reason.into()), "{state}");
+        assert_eq!(message(&status, types::READY), text);
+        let owned = matches!(state, OrderState::Ordered | OrderState::Routed);
+        assert_eq!(status.number.is_some(), owned, "{state}");
+        assert_eq!(format!("{:?}", status.order.unwrap().state), format!("{state:?}"));
+    }
+}
+
+#[test]
+fn a_bought_number_is_like_any_other_once_it_is_known() {
+    let (mut number, seen) = bought(OrderState::Routed, None);
+    number.status = Some(told(&number, &seen));
+    assert_eq!(number.number(), Some("+15550100"));
+    let status = told(&number, &Observed { holds: true, ..seen });
+    assert_eq!(condition(&status, types::READY), ("True".into(), reasons::READY.into()));
+    assert_eq!(status.order.unwrap().reference.as_deref(), Some("voxplane:00000000-0000-0000-0000-00000000000e"));
+}
+
+#[test]
+fn the_carriers_no_is_a_condition_in_its_own_words() {
+    let words = "the carrier refused (status 402): insufficient funds";
+    let (number, seen) = bought(OrderState::Intended, Some((reasons::CARRIER_REFUSED, words)));
+    let status = told(&number, &seen);
+    assert_eq!(condition(&status, types::READY), ("False".into(), reasons::CARRIER_REFUSED.into()));
+    assert!(message(&status, types::READY).ends_with(words));
+    assert_eq!(status.order.unwrap().message.as_deref(), Some(words));
+}
+
+#[test]
+fn what_the_agency_does_not_allow_or_lacks_is_told_on_the_number() {
+    let (number, mut seen) = bought(OrderState::Choosing, None);
+    seen.carrier.refused = Some(Problem::new(reasons::PURCHASE_NOT_ALLOWED, "no"));
+    assert_eq!(
+        condition(&told(&number, &seen), types::ACCEPTED),
+        ("False".into(), reasons::PURCHASE_NOT_ALLOWED.into())
+    );
+    seen.carrier.refused = None;
+    seen.carrier.account = Some(Problem::new(reasons::REF_NOT_FOUND, "no Secret"));
+    assert_eq!(condition(&told(&number, &seen), types::RESOLVED_REFS), ("False".into(), reasons::REF_NOT_FOUND.into()));
+    seen.carrier = CarrierPart::default();
+    seen.database_problem = Some("refused".to_owned());
+    let status = told(&number, &seen);
+    assert_eq!(condition(&status, types::READY), ("Unknown".into(), reasons::DATABASE_UNAVAILABLE.into()));
+    seen.home.as_mut().unwrap().agency.spec.carriers.clear();
+    assert_eq!(condition(&told(&number, &seen), types::RESOLVED_REFS), ("False".into(), reasons::REF_NOT_FOUND.into()));
+}
+
+#[test]
+fn without_the_database_a_bought_number_stays_what_it_was() {
+    let (mut number, seen) = bought(OrderState::Routed, None);
+    number.status = Some(told(&number, &seen));
+    let identity = Some(Identity::DatabaseAway { last: Some(Uuid::from_u128(0xd)), message: "refused".to_owned() });
+    let blind = Observed {
+        holds: true,
+        identity,
+        carrier: CarrierPart::default(),
+        database_problem: Some("refused".to_owned()),
+        ..seen
+    };
+    let status = told(&number, &blind);
+    assert_eq!(status.number.as_deref(), Some("+15550100"));
+    assert_eq!(condition(&status, types::PROGRAMMED).0, "True");
+    assert_eq!(condition(&status, types::READY), ("Unknown".into(), reasons::DATABASE_UNAVAILABLE.into()));
+    assert!(status.order.is_some());
 }

@@ -82,7 +82,7 @@ impl Router {
                     Change::VoiceAgent(ObjectKey::of(agent))
                 }),
                 self.run("phonenumbers", objects::<PhoneNumber>(&client, &all), writers.numbers, |number| {
-                    let claimed = decoded(number).map(|number| number.spec.number.clone());
+                    let claimed = decoded(number).and_then(|number| number.number().map(str::to_owned));
                     Change::PhoneNumber { key: ObjectKey::of(number), number: claimed }
                 }),
                 self.run("knowledgebases", objects::<KnowledgeBase>(&client, &all), writers.knowledge, |base| {

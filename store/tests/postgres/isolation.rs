@@ -6,13 +6,14 @@ use uuid::Uuid;
 use voxplane_store::calls::{self, CallFilter, Page};
 use voxplane_store::commands::{self, NewCommand};
 use voxplane_store::events::{self, Durability};
+use voxplane_store::number_orders::{self, NewNumberOrder};
 use voxplane_store::testing::{TestDb, TestTenant};
 use voxplane_store::{CommandId, Db, Scope, ScopedTx, StoreError, keys, knowledge, resources};
 
 use super::support::{create_call, new_call, open_session, place};
 
 /// Every table with customer data.
-const TABLES: [&str; 9] = [
+const TABLES: [&str; 10] = [
     "resources",
     "calls",
     "call_keys",
@@ -22,6 +23,7 @@ const TABLES: [&str; 9] = [
     "runtime_sessions",
     "knowledge_documents",
     "knowledge_chunks",
+    "number_orders",
 ];
 
 struct World {
@@ -57,6 +59,16 @@ async fn world() -> World {
         commands::enqueue(&mut tx, &command).await.unwrap();
         let passages = ["We are open on Saturday.".to_owned()];
         knowledge::replace_source(&mut tx, tenant.knowledge_base, "hours", "h1", &passages).await.unwrap();
+        // Any resource of the tenant will do.
+        let order = NewNumberOrder {
+            agency: tenant.agency,
+            tenant: tenant.tenant,
+            resource: tenant.agent.0,
+            carrier: "main".to_owned(),
+            search: None,
+            number: Some(format!("+1555010{index}")),
+        };
+        number_orders::open(&mut tx, &order).await.unwrap();
         tx.commit().await.unwrap();
     }
     World { test, db, tenants }

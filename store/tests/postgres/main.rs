@@ -11,6 +11,7 @@ mod isolation;
 mod knowledge;
 mod lease;
 mod ledger;
+mod number_orders;
 mod resources;
 mod sessions;
 mod startup;

@@ -1,0 +1,243 @@
+//! Connections to telephone carriers, and what they grant.
+
+use crate::{
+    defaults::{default_from_schema, defaults},
+    refs::LocalSecretRef,
+    schema::{E164_OR_PREFIX, OBJECT_NAME},
+};
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+const ADDRESSES: &str = "!has(self.allowedAddresses) || self.allowedAddresses.all(a, isCIDR(a) || isIP(a))";
+const ADDRESSES_MESSAGE: &str =
+    "every entry of `allowedAddresses` is an IP address (203.0.113.7) or a range (203.0.113.0/24)";
+const SOME_ADDRESSES: &str =
+    "!has(self.allowedAddresses) || self.allowedAddresses.all(a, !isCIDR(a) || cidr(a).prefixLength() > 0)";
+const SOME_ADDRESSES_MESSAGE: &str =
+    "a range of length /0 admits the whole Internet: leave `allowedAddresses` out for the ranges the carrier publishes";
+
+/// A connection to a telephone carrier.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("self.type == 'sip' ? has(self.sip) : !has(self.sip)")
+        .message("a carrier of type `sip` needs the block `sip`, and only that type may have it"),
+    validation = Rule::new("self.type == 'twilio' ? has(self.twilio) : !has(self.twilio)")
+        .message("a carrier of type `twilio` needs the block `twilio`, and only that type may have it"),
+    validation = Rule::new("self.type == 'telnyx' ? has(self.telnyx) : !has(self.telnyx)")
+        .message("a carrier of type `telnyx` needs the block `telnyx`, and only that type may have it")
+)]
+pub struct CarrierConnection {
+    /// Name by which PhoneNumbers refer to this connection.
+    #[schemars(length(min = 1, max = 40), pattern(OBJECT_NAME))]
+    pub name: String,
+    /// Kind of carrier. `sip`: any SIP trunk; calls arrive from the carrier's addresses or with a user name and password.
+    /// `twilio`, `telnyx`: an account there; its numbers are routed here, and numbers may be bought for PhoneNumbers.
+    #[serde(rename = "type")]
+    pub type_: CarrierType,
+    /// Settings of a SIP trunk; needed when `type` is `sip`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sip: Option<SipConnection>,
+    /// Settings of a Twilio account; needed when `type` is `twilio`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub twilio: Option<TwilioConnection>,
+    /// Settings of a Telnyx account; needed when `type` is `telnyx`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub telnyx: Option<TelnyxConnection>,
+    /// The telephone numbers that arrive over this connection, and the tenants that may claim them. A number that no
+    /// entry grants can neither be claimed nor bought. Omitted: no number can be claimed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 512))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["pattern".into()]))]
+    pub numbers: Vec<NumberGrant>,
+}
+
+/// Kinds of carrier.
+#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum CarrierType {
+    /// Any SIP trunk.
+    #[default]
+    Sip,
+    /// A Twilio account with an Elastic SIP Trunk.
+    Twilio,
+    /// A Telnyx account with a SIP connection.
+    Telnyx,
+}
+
+impl CarrierType {
+    /// The value as it is written in a manifest.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sip => "sip",
+            Self::Twilio => "twilio",
+            Self::Telnyx => "telnyx",
+        }
+    }
+}
+
+/// A SIP trunk over which a carrier sends calls.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("(has(self.allowedAddresses) && size(self.allowedAddresses) > 0) || has(self.authSecretRef)")
+        .message("without `allowedAddresses` or `authSecretRef` anyone on the Internet could place calls: list the carrier's addresses, or name a Secret with `username` and `password`"),
+    validation = Rule::new(ADDRESSES).message(ADDRESSES_MESSAGE).field_path(".allowedAddresses"),
+    validation = Rule::new(SOME_ADDRESSES)
+        .message("a range of length /0 admits the whole Internet: list the carrier's addresses, or use `authSecretRef`")
+        .field_path(".allowedAddresses")
+)]
+pub struct SipConnection {
+    /// Addresses or CIDR ranges that calls may come from. Omitted: any address, if `authSecretRef` is set.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(min = 1, max = 64)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub allowed_addresses: Vec<String>,
+    /// Secret of type `voxplane.dev/credentials` in the agency's namespace with the keys `username` and `password` that
+    /// the carrier must present. Omitted: the source address alone decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth_secret_ref: Option<LocalSecretRef>,
+    /// Seconds a call may ring before it is given up. Omitted: 20.
+    #[serde(default = "default::ringing_timeout_seconds")]
+    #[schemars(range(min = 5, max = 20))]
+    pub ringing_timeout_seconds: i32,
+}
+
+/// A Twilio account whose Elastic SIP Trunk leads here.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new(ADDRESSES).message(ADDRESSES_MESSAGE).field_path(".allowedAddresses"),
+    validation = Rule::new(SOME_ADDRESSES).message(SOME_ADDRESSES_MESSAGE).field_path(".allowedAddresses")
+)]
+pub struct TwilioConnection {
+    /// Secret of type `voxplane.dev/credentials` in the agency's namespace with the label
+    /// `voxplane.dev/provider=twilio`. Its keys: `api-key` and `api-secret` (preferred), or `auth-token`.
+    pub secret_ref: LocalSecretRef,
+    /// The account, for example `AC` and 32 hexadecimal digits.
+    #[schemars(length(max = 34), pattern(r"^AC[0-9a-fA-F]{32}$"))]
+    pub account_sid: String,
+    /// The Elastic SIP Trunk whose origination URI is this platform's SIP address. Numbers are put on it.
+    #[schemars(length(max = 34), pattern(r"^TK[0-9a-fA-F]{32}$"))]
+    pub trunk_sid: String,
+    /// Addresses or CIDR ranges that calls may come from. Omitted: the ranges that Twilio publishes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(min = 1, max = 64)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub allowed_addresses: Vec<String>,
+    /// Seconds a call may ring before it is given up. Omitted: 20.
+    #[serde(default = "default::ringing_timeout_seconds")]
+    #[schemars(range(min = 5, max = 20))]
+    pub ringing_timeout_seconds: i32,
+    /// Whether PhoneNumbers may buy numbers with this account. They cost money every month.
+    #[serde(default)]
+    #[schemars(default = "crate::defaults::object")]
+    pub purchases: Purchases,
+}
+
+/// A Telnyx account whose SIP connection leads here.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new(ADDRESSES).message(ADDRESSES_MESSAGE).field_path(".allowedAddresses"),
+    validation = Rule::new(SOME_ADDRESSES).message(SOME_ADDRESSES_MESSAGE).field_path(".allowedAddresses")
+)]
+pub struct TelnyxConnection {
+    /// Secret of type `voxplane.dev/credentials` in the agency's namespace with the label
+    /// `voxplane.dev/provider=telnyx`. Its key: `api-key`.
+    pub secret_ref: LocalSecretRef,
+    /// The SIP connection whose inbound address is this platform's SIP address. Numbers are put on it.
+    #[schemars(length(min = 1, max = 20), pattern("^[0-9]+$"))]
+    pub connection_id: String,
+    /// Addresses or CIDR ranges that calls may come from. Omitted: the ranges that Telnyx publishes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(min = 1, max = 64)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub allowed_addresses: Vec<String>,
+    /// Seconds a call may ring before it is given up. Omitted: 20.
+    #[serde(default = "default::ringing_timeout_seconds")]
+    #[schemars(range(min = 5, max = 20))]
+    pub ringing_timeout_seconds: i32,
+    /// Whether PhoneNumbers may buy numbers with this account. They cost money every month.
+    #[serde(default)]
+    #[schemars(default = "crate::defaults::object")]
+    pub purchases: Purchases,
+}
+
+/// Whether numbers may be bought.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Purchases {
+    /// Whether a PhoneNumber with `search` buys a number. Omitted: false.
+    #[serde(default)]
+    pub enabled: bool,
+    /// The most numbers that are bought over this connection, those included that were kept when their PhoneNumber was
+    /// deleted. Omitted: 10.
+    #[serde(default = "default::max_numbers")]
+    #[schemars(range(min = 0, max = 10_000))]
+    pub max_numbers: i32,
+}
+
+impl CarrierConnection {
+    /// Whether numbers may be bought over this connection; none: its kind of carrier sells none to us.
+    #[must_use]
+    pub fn purchases(&self) -> Option<&Purchases> {
+        match self.type_ {
+            CarrierType::Sip => None,
+            CarrierType::Twilio => self.twilio.as_ref().map(|twilio| &twilio.purchases),
+            CarrierType::Telnyx => self.telnyx.as_ref().map(|telnyx| &telnyx.purchases),
+        }
+    }
+
+    /// The Secret that this connection names: its field below the connection, and the provider it must be labelled with.
+    #[must_use]
+    pub fn secret_ref(&self) -> Option<(&'static str, &LocalSecretRef, &'static str)> {
+        match self.type_ {
+            CarrierType::Sip => {
+                let reference = self.sip.as_ref()?.auth_secret_ref.as_ref()?;
+                Some(("sip.authSecretRef", reference, self.type_.as_str()))
+            }
+            CarrierType::Twilio => Some(("twilio.secretRef", &self.twilio.as_ref()?.secret_ref, self.type_.as_str())),
+            CarrierType::Telnyx => Some(("telnyx.secretRef", &self.telnyx.as_ref()?.secret_ref, self.type_.as_str())),
+        }
+    }
+}
+
+/// Grants numbers to tenants.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NumberGrant {
+    /// A number in E.164 form (`+15550100`), or the beginning of one followed by `*` (`+1555*`).
+    #[schemars(length(min = 3, max = 16), pattern(E164_OR_PREFIX))]
+    pub pattern: String,
+    /// Names of the tenants that may claim the number. Omitted or empty: every tenant of the agency.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(min = 1, max = 30), pattern(OBJECT_NAME)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub tenants: Vec<String>,
+}
+
+impl NumberGrant {
+    /// Whether the pattern covers `number` (E.164), whoever asks.
+    #[must_use]
+    pub fn covers(&self, number: &str) -> bool {
+        match self.pattern.strip_suffix('*') {
+            Some(prefix) => number.starts_with(prefix),
+            None => self.pattern == number,
+        }
+    }
+
+    /// Whether `tenant` may claim `number` (E.164) by this entry.
+    #[must_use]
+    pub fn grants(&self, number: &str, tenant: &str) -> bool {
+        self.covers(number) && (self.tenants.is_empty() || self.tenants.iter().any(|name| name == tenant))
+    }
+}
+
+defaults! {
+    ringing_timeout_seconds: i32 = 20;
+    max_numbers: i32 = 10;
+}
+default_from_schema!(SipConnection, Purchases);

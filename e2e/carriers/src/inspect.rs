@@ -1,0 +1,48 @@
+//! `/_sim/`: what tests and people ask a stand-in and tell it.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::fault::Fault;
+use crate::world::{Holder, Shared, lock};
+
+pub(crate) fn router(world: Shared) -> Router {
+    Router::new()
+        .route("/_sim/state", get(state))
+        .route("/_sim/faults", post(set_fault).delete(clear_faults))
+        .route("/_sim/strangers", post(stranger_buys))
+        .with_state(world)
+}
+
+async fn state(State(world): State<Shared>) -> Json<Value> {
+    Json(serde_json::to_value(&*lock(&world)).unwrap_or_default())
+}
+
+async fn set_fault(State(world): State<Shared>, Json(fault): Json<Fault>) -> StatusCode {
+    lock(&world).faults.push(fault);
+    StatusCode::NO_CONTENT
+}
+
+async fn clear_faults(State(world): State<Shared>) -> StatusCode {
+    lock(&world).faults.clear();
+    StatusCode::NO_CONTENT
+}
+
+#[derive(Deserialize)]
+struct Sale {
+    number: String,
+}
+
+async fn stranger_buys(State(world): State<Shared>, Json(sale): Json<Sale>) -> StatusCode {
+    match lock(&world).number(&sale.number) {
+        Some(number) => {
+            number.holder = Holder::Stranger;
+            StatusCode::NO_CONTENT
+        }
+        None => StatusCode::NOT_FOUND,
+    }
+}

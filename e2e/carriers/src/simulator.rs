@@ -1,0 +1,198 @@
+//! One running stand-in.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
+
+use axum::middleware;
+use tokio::net::TcpListener;
+use tokio::task::AbortHandle;
+
+use crate::fault::Fault;
+use crate::gate::{self, Gate};
+use crate::wire::{Cutter, Wires};
+use crate::world::{Holder, Number, Owned, Purchase, Seen, Shared, World, lock};
+use crate::{Vendor, inspect, stock, telnyx, twilio};
+
+/// How a stand-in is to start.
+#[derive(Debug)]
+pub struct Setup {
+    vendor: Vendor,
+    listen: SocketAddr,
+    world: World,
+}
+
+impl Setup {
+    fn new(vendor: Vendor, connection: &str) -> Self {
+        let world = World { numbers: stock::default(), connections: vec![connection.to_owned()], ..World::default() };
+        Self { vendor, listen: (Ipv4Addr::LOCALHOST, 0).into(), world }
+    }
+
+    /// Where it listens. Omitted: a free port of the loopback address.
+    #[must_use]
+    pub const fn listen(mut self, address: SocketAddr) -> Self {
+        self.listen = address;
+        self
+    }
+
+    /// The numbers that exist. Omitted: [`stock::default`].
+    #[must_use]
+    pub fn stock(mut self, numbers: Vec<Number>) -> Self {
+        self.world.numbers = numbers;
+        self
+    }
+
+    /// How many answers show an order as pending, after the one that accepts it (Telnyx). Omitted: none.
+    #[must_use]
+    pub const fn pending_polls(mut self, polls: u32) -> Self {
+        self.world.pending_polls = polls;
+        self
+    }
+
+    /// The reference of an order does not become the number's (Telnyx).
+    #[must_use]
+    pub const fn references_stay_on_orders(mut self) -> Self {
+        self.world.references_stay_on_orders = true;
+        self
+    }
+
+    /// Largest page of a list, whatever is asked for.
+    #[must_use]
+    pub const fn page_limit(mut self, limit: usize) -> Self {
+        self.world.page_limit = Some(limit);
+        self
+    }
+
+    /// Starts it.
+    ///
+    /// # Errors
+    /// When the address cannot be had.
+    pub async fn start(self) -> io::Result<Simulator> {
+        let listener = TcpListener::bind(self.listen).await?;
+        let address = listener.local_addr()?;
+        let world: Shared = Arc::new(Mutex::new(self.world));
+        let gate = Gate { vendor: self.vendor, world: world.clone() };
+        let api = match self.vendor {
+            Vendor::Twilio => twilio::router(world.clone()),
+            Vendor::Telnyx => telnyx::router(world.clone()),
+        };
+        let app = api.layer(middleware::from_fn_with_state(gate, gate::pass)).merge(inspect::router(world.clone()));
+        let serve = axum::serve(Wires(listener), app.into_make_service_with_connect_info::<Cutter>());
+        let task = tokio::spawn(async move {
+            // Ends only when it is aborted.
+            let _ = serve.await;
+        });
+        Ok(Simulator { vendor: self.vendor, address, world, task: task.abort_handle() })
+    }
+}
+
+/// A running stand-in; it stops when this is dropped.
+#[derive(Debug)]
+pub struct Simulator {
+    vendor: Vendor,
+    address: SocketAddr,
+    world: Shared,
+    task: AbortHandle,
+}
+
+impl Simulator {
+    /// A stand-in for Twilio.
+    #[must_use]
+    pub fn twilio() -> Setup {
+        Setup::new(Vendor::Twilio, twilio::TRUNK)
+    }
+
+    /// A stand-in for Telnyx.
+    #[must_use]
+    pub fn telnyx() -> Setup {
+        Setup::new(Vendor::Telnyx, telnyx::CONNECTION)
+    }
+
+    /// Its base URL.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The keys of a Secret for its account, `endpoint` included.
+    #[must_use]
+    pub fn secret(&self) -> BTreeMap<String, String> {
+        let keys = match self.vendor {
+            Vendor::Twilio => {
+                vec![("account-sid", twilio::ACCOUNT), ("api-key", twilio::API_KEY), ("api-secret", twilio::API_SECRET)]
+            }
+            Vendor::Telnyx => vec![("api-key", telnyx::API_KEY)],
+        };
+        let own = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
+        keys.into_iter().map(own).chain([("endpoint".to_owned(), self.url())]).collect()
+    }
+
+    /// A trunk or connection of the account.
+    #[must_use]
+    pub const fn connection(&self) -> &'static str {
+        match self.vendor {
+            Vendor::Twilio => twilio::TRUNK,
+            Vendor::Telnyx => telnyx::CONNECTION,
+        }
+    }
+
+    /// Sets a fault.
+    pub fn fail(&self, fault: Fault) {
+        lock(&self.world).faults.push(fault);
+    }
+
+    /// Another customer buys a number.
+    pub fn sell_to_stranger(&self, number: &str) {
+        if let Some(number) = lock(&self.world).number(number) {
+            number.holder = Holder::Stranger;
+        }
+    }
+
+    /// The next order is accepted and fails in the end (Telnyx).
+    pub fn doom_next_order(&self) {
+        lock(&self.world).doom_next_order = true;
+    }
+
+    /// Money spent on a number: how often it was bought.
+    #[must_use]
+    pub fn purchases_of(&self, number: &str) -> usize {
+        lock(&self.world).purchases.iter().filter(|purchase| purchase.number == number).count()
+    }
+
+    /// Everything that was bought, pending orders included.
+    #[must_use]
+    pub fn purchases(&self) -> Vec<Purchase> {
+        lock(&self.world).purchases.clone()
+    }
+
+    /// Money spent in all.
+    #[must_use]
+    pub fn spent_cents(&self) -> u32 {
+        lock(&self.world).purchases.iter().map(|purchase| purchase.cents).sum()
+    }
+
+    /// The account's numbers.
+    #[must_use]
+    pub fn owned(&self) -> Vec<Owned> {
+        lock(&self.world).owned()
+    }
+
+    /// Numbers given back.
+    #[must_use]
+    pub fn releases(&self) -> Vec<String> {
+        lock(&self.world).releases.clone()
+    }
+
+    /// Requests that came, failed ones included.
+    #[must_use]
+    pub fn requests(&self) -> Vec<Seen> {
+        lock(&self.world).requests.clone()
+    }
+}
+
+impl Drop for Simulator {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}

@@ -1,0 +1,205 @@
+//! A PhoneNumber, the carrier's stand-in, and an operator that lives as often as it must.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
+
+use k8s_openapi::jiff::Timestamp;
+use serde_json::json;
+use uuid::Uuid;
+use voxplane_carriers::Simulator;
+use voxplane_crds::agency::NumberGrant;
+use voxplane_operator::database::Database;
+use voxplane_operator::error::Error;
+use voxplane_operator::phone_number::purchase::journal::Journal as _;
+use voxplane_operator::phone_number::purchase::{Goal, Progress, Then, Wish, is_over, pursue};
+use voxplane_store::Scope;
+use voxplane_store::number_orders::{NewNumberOrder, NumberOrder, OrderState};
+use voxplane_store::resources::{self, ResourceKind};
+use voxplane_store::testing::{TestDb, TestTenant};
+use voxplane_telephony::market::{Http, NumberSearch, Route};
+use voxplane_telephony::{CarrierKind, Market};
+
+use super::cut::{CutJournal, CutMarket, Fuse};
+
+/// Lives and passes that must be enough: one cut costs the carrier's time to settle, in virtual seconds.
+const PASSES: usize = 120;
+
+/// A database with a tenant; PhoneNumbers are made in it.
+pub struct Place {
+    pub test: TestDb,
+    tenant: TestTenant,
+    numbers: AtomicU32,
+}
+
+impl Place {
+    pub async fn new() -> Self {
+        let test = TestDb::create().await;
+        let db = test.connect().await.unwrap();
+        let tenant = test.tenant(&db, "acme", "dental").await.unwrap();
+        Self { test, tenant, numbers: AtomicU32::new(0) }
+    }
+
+    /// The next PhoneNumber, of a carrier that `simulator` stands in for.
+    pub async fn subject(&self, kind: CarrierKind, simulator: Simulator, timeout: Duration) -> Subject<'_> {
+        let name = format!("number-{}", self.numbers.fetch_add(1, Ordering::SeqCst));
+        let db = self.test.connect().await.unwrap();
+        let mut tx = db.begin(&Scope::platform()).await.unwrap();
+        let (agency, tenant) = (Some(self.tenant.agency), Some(self.tenant.tenant));
+        let namespace = "vx-acme--dental";
+        let resource =
+            resources::register(&mut tx, ResourceKind::PhoneNumber, namespace, &name, &name, agency, tenant).await;
+        tx.commit().await.unwrap();
+        let wish = Wish {
+            new: NewNumberOrder {
+                agency: self.tenant.agency,
+                tenant: self.tenant.tenant,
+                resource: resource.unwrap(),
+                // Each has a connection of its own, because each has a carrier of its own.
+                carrier: name,
+                search: Some(json!({"country": "US", "areaCode": "404"})),
+                number: None,
+            },
+            search: Some(NumberSearch::new("US", Some("404"), None, None).unwrap()),
+            route: Route { connection: simulator.connection().to_owned() },
+            tenant: "dental".to_owned(),
+            grants: vec![NumberGrant { pattern: "+1404*".to_owned(), tenants: vec!["dental".to_owned()] }],
+            claimed: BTreeSet::new(),
+            limit: Ok(1),
+        };
+        let now = "2026-07-01T12:00:00Z".parse().unwrap();
+        Subject {
+            place: self,
+            kind,
+            simulator,
+            wish,
+            now,
+            timeout,
+            rival: AtomicBool::new(false),
+            context: String::new(),
+        }
+    }
+}
+
+/// A PhoneNumber.
+pub struct Subject<'a> {
+    place: &'a Place,
+    kind: CarrierKind,
+    pub simulator: Simulator,
+    pub wish: Wish,
+    pub now: Timestamp,
+    timeout: Duration,
+    /// Somebody else buys the first number that is ordered.
+    pub rival: AtomicBool,
+    /// For messages of failed tests.
+    pub context: String,
+}
+
+impl Subject<'_> {
+    pub fn resource(&self) -> Uuid {
+        self.wish.new.resource
+    }
+
+    /// Runs the operator until the number is there.
+    pub async fn buy(&mut self, fuse: &Fuse) -> NumberOrder {
+        for _ in 0..PASSES {
+            if let Some(Progress { order, then: Then::Rest }) = self.life(fuse, true).await {
+                assert_eq!(order.state, OrderState::Routed, "{}", self.context);
+                return order;
+            }
+        }
+        panic!("{}: no number after {PASSES} passes: {:?}", self.context, self.simulator.requests());
+    }
+
+    /// Runs the operator until the number is given back.
+    pub async fn release(&mut self, fuse: &Fuse) {
+        for _ in 0..PASSES {
+            match self.life(fuse, false).await {
+                Some(progress) if is_over(&progress.order) => return,
+                _ => {}
+            }
+            // An end whose commit was not heard of leaves nothing to do.
+            if self.stored().await.is_none() {
+                return;
+            }
+        }
+        panic!("{}: not over after {PASSES} passes", self.context);
+    }
+
+    /// The stored order, read without a cut.
+    pub async fn stored(&self) -> Option<NumberOrder> {
+        let database = self.database().await;
+        database.find(self.resource()).await.unwrap()
+    }
+
+    pub async fn database(&self) -> Database {
+        let database = Database::open(Some(&self.place.test.app_url().into())).await.unwrap();
+        database.ask().await;
+        database
+    }
+
+    /// The carrier's account, uncut.
+    pub fn market(&self) -> Market {
+        let keys = self.simulator.secret();
+        let http = Http::new(self.timeout).unwrap();
+        Market::from_secret(self.kind, &http, |key| keys.get(key).cloned()).unwrap()
+    }
+
+    /// One pass of an operator that was just started and knows nothing. None: it did not come to its end.
+    async fn life(&mut self, fuse: &Fuse, wanted: bool) -> Option<Progress> {
+        let database = self.database().await;
+        let market = self.market();
+        let rival = |number: &voxplane_telephony::E164| {
+            if self.rival.swap(false, Ordering::SeqCst) {
+                self.simulator.sell_to_stranger(number.as_str());
+            }
+        };
+        let market = CutMarket { market: &market, fuse, rival };
+        let journal = CutJournal { database: &database, fuse };
+        let pass = async {
+            let (goal, order) = match wanted {
+                true => (Goal::Have(&self.wish), Some(journal.open(&self.wish.new).await?)),
+                false => (Goal::Release, journal.find(self.wish.new.resource).await?),
+            };
+            let Some(order) = order else { return Ok(None) };
+            Ok::<_, Error>(Some(pursue(goal, order, Some(&market), &journal, self.now).await?))
+        };
+        let result = tokio::select! {
+            result = pass => Some(result),
+            () = fuse.ended() => None,
+        };
+        let (progress, wait) = match result {
+            Some(Ok(Some(progress))) => {
+                let wait = match &progress.then {
+                    Then::LookAgain(wait) => *wait,
+                    _ => Duration::ZERO,
+                };
+                (Some(progress), wait)
+            }
+            Some(Ok(None)) => (None, Duration::ZERO),
+            // As the controller does after a failed pass, and a restart takes a moment too.
+            Some(Err(_)) | None => (None, Duration::from_secs(1)),
+        };
+        self.now = self.now.checked_add(wait).unwrap();
+        progress
+    }
+
+    /// One number was bought, and it is the one that the order has; its calls come to us.
+    pub fn assert_bought_once(&self, order: &NumberOrder) {
+        let (context, purchases, owned) = (&self.context, self.simulator.purchases(), self.simulator.owned());
+        let number = order.number.clone().unwrap();
+        let bought: Vec<_> = purchases.iter().map(|purchase| purchase.number.clone()).collect();
+        assert_eq!(bought, [number.clone()], "{context}");
+        assert_eq!(owned.len(), 1, "{context}: {owned:?}");
+        assert_eq!((&owned[0].number, Some(&owned[0].id)), (&number, order.carrier_number_id.as_ref()), "{context}");
+        assert_eq!(owned[0].route.as_deref(), Some(self.simulator.connection()), "{context}");
+    }
+
+    /// The number was given back, nothing is left, and no more money was spent.
+    pub fn assert_given_back(&self, order: &NumberOrder) {
+        let context = &self.context;
+        assert_eq!(self.simulator.owned(), [], "{context}");
+        assert_eq!(self.simulator.releases(), [order.number.clone().unwrap()], "{context}");
+        assert_eq!(self.simulator.purchases().len(), 1, "{context}");
+    }
+}
