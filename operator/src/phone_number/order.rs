@@ -28,6 +28,9 @@ use crate::identity::Identity;
 use crate::kind::Cleanup;
 use crate::status::Problem;
 
+/// How soon something is looked at again that waits for somebody's hand.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
+
 /// What is known of the carrier's part.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CarrierPart {
@@ -103,7 +106,9 @@ pub async fn advance(number: &PhoneNumber, seen: &Observed, ctx: &Context) -> Re
         _ if progress.is_over() => (None, Some(Duration::ZERO)),
         Then::Stop(problem) => (Some(problem), None),
         Then::LookAgain(wait) => (None, Some(wait)),
-        Then::AskCarrier | Then::Rest => (None, None),
+        // No watch tells of a Secret that is made or changed.
+        Then::AskCarrier => (None, Some(LOOK_AGAIN)),
+        Then::Rest => (None, None),
     };
     Ok(CarrierPart { order: Some(progress.order), refused, account, look_again })
 }
@@ -208,9 +213,6 @@ pub async fn finish(number: &PhoneNumber, ctx: &Context) -> Result<Option<Cleanu
     };
     Ok(Some(Cleanup::Waiting { message, look_again }))
 }
-
-/// How soon a deletion is looked at again that waits for somebody's hand.
-const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
 fn waiting(order: &NumberOrder, goal: Goal<'_>, why: Option<&String>) -> String {
     let what = match (order.state, goal) {

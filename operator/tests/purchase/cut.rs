@@ -44,6 +44,11 @@ impl Fuse {
         self.effects.load(Ordering::SeqCst)
     }
 
+    /// Whether all cuts have been made.
+    pub fn is_blown(&self) -> bool {
+        self.cuts.iter().all(|(at, _)| *at < self.effects())
+    }
+
     /// Returns when the process has ended.
     pub async fn ended(&self) {
         self.ended.notified().await;

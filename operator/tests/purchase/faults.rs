@@ -8,9 +8,10 @@ use voxplane_operator::phone_number::purchase::journal::Journal as _;
 use voxplane_operator::phone_number::purchase::{Goal, Then, pursue};
 use voxplane_store::number_orders::OrderState;
 use voxplane_telephony::CarrierKind;
+use voxplane_telephony::market::Http;
 
 use super::cut::Fuse;
-use super::world::Place;
+use super::world::{Aim, Place};
 
 /// The requests that change something: order, route, release.
 const CHANGES: [(CarrierKind, [(&str, &str); 3]); 2] = [
@@ -50,12 +51,12 @@ async fn an_answer_that_is_lost_or_unreadable_buys_nothing_twice() {
                 };
                 let simulator = setup.start().await.unwrap();
                 simulator.fail(broken(Fault::on(method, path)));
-                let mut subject = place.subject(kind, simulator, Duration::from_secs(5)).await;
+                let mut subject = place.subject(kind, simulator).await;
                 subject.context = format!("{kind:?} {method} {path} {name}");
                 let fuse = Fuse::default();
                 let order = subject.buy(&fuse).await;
                 subject.assert_bought_once(&order);
-                subject.release(&fuse).await;
+                subject.delete(&fuse, Aim::Release).await;
                 subject.assert_given_back(&order);
             }
         }
@@ -70,7 +71,8 @@ async fn a_carrier_that_never_answers_is_given_up_and_then_looked_at() {
             let setup = if kind == CarrierKind::Twilio { Simulator::twilio() } else { Simulator::telnyx() };
             let simulator = setup.start().await.unwrap();
             simulator.fail(hang(Fault::on(method, path)));
-            let mut subject = place.subject(kind, simulator, Duration::from_millis(500)).await;
+            let mut subject = place.subject(kind, simulator).await;
+            subject.http = Http::new(Duration::from_millis(500)).unwrap();
             subject.context = format!("{kind:?} hangs");
             let order = subject.buy(&Fuse::default()).await;
             subject.assert_bought_once(&order);
@@ -85,15 +87,15 @@ async fn a_refusal_is_told_in_the_carriers_words_and_tried_again_later() {
         let setup = if kind == CarrierKind::Twilio { Simulator::twilio() } else { Simulator::telnyx() };
         let simulator = setup.start().await.unwrap();
         simulator.fail(Fault::on(method, path).answer(402));
-        let mut subject = place.subject(kind, simulator, Duration::from_secs(5)).await;
+        let mut subject = place.subject(kind, simulator).await;
         subject.context = format!("{kind:?} refuses");
         let market = subject.market();
-        let database = subject.database().await;
+        let database = &place.database;
         let mut order = database.open(&subject.wish.new).await.unwrap();
         // The first pass chooses, the second orders.
         for _ in 0..2 {
             let goal = Goal::Have(&subject.wish);
-            let progress = pursue(goal, order, Some(&market), &database, subject.now).await.unwrap();
+            let progress = pursue(goal, order, Some(&market), database, subject.now).await.unwrap();
             assert!(matches!(progress.then, Then::LookAgain(_)), "{progress:?}");
             order = progress.order;
         }
@@ -117,20 +119,20 @@ async fn a_refusal_is_told_in_the_carriers_words_and_tried_again_later() {
 async fn the_limit_holds_and_counts_what_was_kept() {
     let place = Place::new().await;
     let simulator = Simulator::twilio().start().await.unwrap();
-    let mut first = place.subject(CarrierKind::Twilio, simulator, Duration::from_secs(5)).await;
+    let mut first = place.subject(CarrierKind::Twilio, simulator).await;
     let order = first.buy(&Fuse::default()).await;
-    let database = first.database().await;
+    let database = &place.database;
     let market = first.market();
-    let kept = pursue(Goal::Keep, order, Some(&market), &database, first.now).await.unwrap();
+    let kept = pursue(Goal::Keep, order, Some(&market), database, first.now).await.unwrap();
     assert!(kept.is_over() && first.simulator.releases().is_empty());
 
     let other = Simulator::twilio().start().await.unwrap();
-    let mut second = place.subject(CarrierKind::Twilio, other, Duration::from_secs(5)).await;
+    let mut second = place.subject(CarrierKind::Twilio, other).await;
     second.wish.new.carrier = first.wish.new.carrier.clone();
     let order = database.open(&second.wish.new).await.unwrap();
     let market = second.market();
     let goal = Goal::Have(&second.wish);
-    let progress = pursue(goal, order, Some(&market), &database, second.now).await.unwrap();
+    let progress = pursue(goal, order, Some(&market), database, second.now).await.unwrap();
     let problem = progress.order.problem.unwrap();
     assert_eq!(problem.reason, reasons::QUOTA_EXCEEDED, "{}", problem.message);
     assert_eq!(second.simulator.purchases(), []);

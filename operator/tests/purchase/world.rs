@@ -13,10 +13,10 @@ use voxplane_operator::database::Database;
 use voxplane_operator::error::Error;
 use voxplane_operator::phone_number::purchase::journal::Journal as _;
 use voxplane_operator::phone_number::purchase::{Goal, Progress, Then, Wish, is_over, pursue};
-use voxplane_store::Scope;
 use voxplane_store::number_orders::{NewNumberOrder, NumberOrder, OrderState};
 use voxplane_store::resources::{self, ResourceKind};
 use voxplane_store::testing::{TestDb, TestTenant};
+use voxplane_store::{Db, Scope};
 use voxplane_telephony::market::{Http, NumberSearch, Route};
 use voxplane_telephony::{CarrierKind, Market};
 
@@ -25,11 +25,15 @@ use super::cut::{CutJournal, CutMarket, Fuse};
 /// Lives and passes that must be enough: one cut costs the carrier's time to settle, in virtual seconds.
 const PASSES: usize = 120;
 
-/// A database with a tenant; PhoneNumbers are made in it.
+/// A database with a tenant; PhoneNumbers are made in it. Connections are kept over the lives of the operator, because
+/// making them takes longer than everything else; they know nothing of orders.
 pub struct Place {
-    pub test: TestDb,
     tenant: TestTenant,
     numbers: AtomicU32,
+    pub database: Database,
+    db: Db,
+    http: Http,
+    _test: TestDb,
 }
 
 impl Place {
@@ -37,14 +41,16 @@ impl Place {
         let test = TestDb::create().await;
         let db = test.connect().await.unwrap();
         let tenant = test.tenant(&db, "acme", "dental").await.unwrap();
-        Self { test, tenant, numbers: AtomicU32::new(0) }
+        let database = Database::open(Some(&test.app_url().into())).await.unwrap();
+        database.ask().await;
+        let http = Http::new(Duration::from_secs(10)).unwrap();
+        Self { tenant, numbers: AtomicU32::new(0), database, db, http, _test: test }
     }
 
     /// The next PhoneNumber, of a carrier that `simulator` stands in for.
-    pub async fn subject(&self, kind: CarrierKind, simulator: Simulator, timeout: Duration) -> Subject<'_> {
+    pub async fn subject(&self, kind: CarrierKind, simulator: Simulator) -> Subject<'_> {
         let name = format!("number-{}", self.numbers.fetch_add(1, Ordering::SeqCst));
-        let db = self.test.connect().await.unwrap();
-        let mut tx = db.begin(&Scope::platform()).await.unwrap();
+        let mut tx = self.db.begin(&Scope::platform()).await.unwrap();
         let (agency, tenant) = (Some(self.tenant.agency), Some(self.tenant.tenant));
         let namespace = "vx-acme--dental";
         let resource =
@@ -68,17 +74,20 @@ impl Place {
             limit: Ok(1),
         };
         let now = "2026-07-01T12:00:00Z".parse().unwrap();
-        Subject {
-            place: self,
-            kind,
-            simulator,
-            wish,
-            now,
-            timeout,
-            rival: AtomicBool::new(false),
-            context: String::new(),
-        }
+        let (http, rival) = (self.http.clone(), AtomicBool::new(false));
+        Subject { place: self, kind, simulator, wish, now, http, rival, context: String::new() }
     }
+}
+
+/// What the operator is to achieve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Aim {
+    /// The PhoneNumber is there.
+    Have,
+    /// It goes, `deletionPolicy: Retain`.
+    Keep,
+    /// It goes, `deletionPolicy: Release`.
+    Release,
 }
 
 /// A PhoneNumber.
@@ -88,7 +97,7 @@ pub struct Subject<'a> {
     pub simulator: Simulator,
     pub wish: Wish,
     pub now: Timestamp,
-    timeout: Duration,
+    pub http: Http,
     /// Somebody else buys the first number that is ordered.
     pub rival: AtomicBool,
     /// For messages of failed tests.
@@ -103,18 +112,29 @@ impl Subject<'_> {
     /// Runs the operator until the number is there.
     pub async fn buy(&mut self, fuse: &Fuse) -> NumberOrder {
         for _ in 0..PASSES {
-            if let Some(Progress { order, then: Then::Rest }) = self.life(fuse, true).await {
+            if let Some(Progress { order, then: Then::Rest }) = self.life(fuse, Aim::Have).await {
                 assert_eq!(order.state, OrderState::Routed, "{}", self.context);
                 return order;
             }
         }
-        panic!("{}: no number after {PASSES} passes: {:?}", self.context, self.simulator.requests());
+        panic!("{}: no number after {PASSES} passes: {:?}", self.context, self.stored().await);
     }
 
-    /// Runs the operator until the number is given back.
-    pub async fn release(&mut self, fuse: &Fuse) {
+    /// Runs the operator until it was cut off, or the number is there.
+    pub async fn begin_to_buy(&mut self, fuse: &Fuse) {
         for _ in 0..PASSES {
-            match self.life(fuse, false).await {
+            let progress = self.life(fuse, Aim::Have).await;
+            if fuse.is_blown() || progress.is_some_and(|progress| progress.then == Then::Rest) {
+                return;
+            }
+        }
+        panic!("{}: neither cut off nor bought after {PASSES} passes", self.context);
+    }
+
+    /// Runs the operator until the PhoneNumber may go.
+    pub async fn delete(&mut self, fuse: &Fuse, aim: Aim) {
+        for _ in 0..PASSES {
+            match self.life(fuse, aim).await {
                 Some(progress) if is_over(&progress.order) => return,
                 _ => {}
             }
@@ -128,26 +148,17 @@ impl Subject<'_> {
 
     /// The stored order, read without a cut.
     pub async fn stored(&self) -> Option<NumberOrder> {
-        let database = self.database().await;
-        database.find(self.resource()).await.unwrap()
-    }
-
-    pub async fn database(&self) -> Database {
-        let database = Database::open(Some(&self.place.test.app_url().into())).await.unwrap();
-        database.ask().await;
-        database
+        self.place.database.find(self.resource()).await.unwrap()
     }
 
     /// The carrier's account, uncut.
     pub fn market(&self) -> Market {
         let keys = self.simulator.secret();
-        let http = Http::new(self.timeout).unwrap();
-        Market::from_secret(self.kind, &http, |key| keys.get(key).cloned()).unwrap()
+        Market::from_secret(self.kind, &self.http, |key| keys.get(key).cloned()).unwrap()
     }
 
     /// One pass of an operator that was just started and knows nothing. None: it did not come to its end.
-    async fn life(&mut self, fuse: &Fuse, wanted: bool) -> Option<Progress> {
-        let database = self.database().await;
+    async fn life(&mut self, fuse: &Fuse, aim: Aim) -> Option<Progress> {
         let market = self.market();
         let rival = |number: &voxplane_telephony::E164| {
             if self.rival.swap(false, Ordering::SeqCst) {
@@ -155,11 +166,12 @@ impl Subject<'_> {
             }
         };
         let market = CutMarket { market: &market, fuse, rival };
-        let journal = CutJournal { database: &database, fuse };
+        let journal = CutJournal { database: &self.place.database, fuse };
         let pass = async {
-            let (goal, order) = match wanted {
-                true => (Goal::Have(&self.wish), Some(journal.open(&self.wish.new).await?)),
-                false => (Goal::Release, journal.find(self.wish.new.resource).await?),
+            let (goal, order) = match aim {
+                Aim::Have => (Goal::Have(&self.wish), Some(journal.open(&self.wish.new).await?)),
+                Aim::Keep => (Goal::Keep, journal.find(self.wish.new.resource).await?),
+                Aim::Release => (Goal::Release, journal.find(self.wish.new.resource).await?),
             };
             let Some(order) = order else { return Ok(None) };
             Ok::<_, Error>(Some(pursue(goal, order, Some(&market), &journal, self.now).await?))
@@ -181,7 +193,17 @@ impl Subject<'_> {
             Some(Err(_)) | None => (None, Duration::from_secs(1)),
         };
         self.now = self.now.checked_add(wait).unwrap();
+        self.assert_remembered().await;
         progress
+    }
+
+    /// Wherever the process ended: what was bought is never stored as not ordered. That alone keeps the next one from
+    /// ordering again; that it also looks by our mark before it chooses another number is a second net.
+    async fn assert_remembered(&self) {
+        let stored = self.stored().await;
+        if let Some(OrderState::Choosing | OrderState::Intended) = stored.as_ref().map(|order| order.state) {
+            assert_eq!(self.simulator.purchases(), [], "{}: {stored:?}", self.context);
+        }
     }
 
     /// One number was bought, and it is the one that the order has; its calls come to us.
@@ -189,7 +211,7 @@ impl Subject<'_> {
         let (context, purchases, owned) = (&self.context, self.simulator.purchases(), self.simulator.owned());
         let number = order.number.clone().unwrap();
         let bought: Vec<_> = purchases.iter().map(|purchase| purchase.number.clone()).collect();
-        assert_eq!(bought, [number.clone()], "{context}");
+        assert_eq!(bought, std::slice::from_ref(&number), "{context}");
         assert_eq!(owned.len(), 1, "{context}: {owned:?}");
         assert_eq!((&owned[0].number, Some(&owned[0].id)), (&number, order.carrier_number_id.as_ref()), "{context}");
         assert_eq!(owned[0].route.as_deref(), Some(self.simulator.connection()), "{context}");
