@@ -101,6 +101,50 @@ pub const ALL: &[Entry] = &[
          needs the right `set-limits` on agencies.",
     ),
     broken(
+        reasons::PURCHASE_NOT_ALLOWED,
+        "The PhoneNumber searches for a number, but the agency's carrier connection may not buy any.",
+        "Set `purchases.enabled: true` at the carrier connection of the Agency (it needs the right `set-limits`), or give \
+         the PhoneNumber a `number` that the agency has already.",
+    ),
+    broken(
+        reasons::NO_NUMBER_FOUND,
+        "The carrier has nothing for sale that fits `spec.search`.",
+        "Make the search wider in a new PhoneNumber: `search` cannot be changed. Else wait; it is tried again, up to ten \
+         minutes apart.",
+    ),
+    broken(
+        reasons::NUMBER_NOT_IN_ACCOUNT,
+        "`spec.number` names a number that the agency's account at the carrier does not have.",
+        "Buy or move the number there, correct it, or use `search` to have one bought.",
+    ),
+    waiting(
+        reasons::ORDERING,
+        "The number was ordered, and the carrier has not confirmed it yet.",
+        "Wait. Some countries ask for documents first: if it lasts for hours, look at the order in the carrier's console. \
+         Leave our mark, `voxplane:…`, on the number and the order.",
+    ),
+    broken(
+        reasons::CARRIER_REFUSED,
+        "The carrier said no; the message has its words.",
+        "Do what they ask for (funds, an address, a document). It is tried again by itself.",
+    ),
+    broken(
+        reasons::CARRIER_CREDENTIALS,
+        "The carrier does not accept the keys in the connection's Secret.",
+        "Put valid keys into the Secret that the Agency's carrier connection names: docs/carriers.md lists them.",
+    ),
+    waiting(
+        reasons::CARRIER_UNAVAILABLE,
+        "The carrier cannot be reached, fails, or did not say whether it did what was asked.",
+        "Wait: it is tried again by itself, and nothing is bought twice. If it lasts, see the carrier's status page and \
+         whether the operator may reach it (port 443).",
+    ),
+    waiting(
+        reasons::CARRIER_RATE_LIMITED,
+        "The carrier asked for fewer requests.",
+        "Wait: it goes on when the carrier allows it.",
+    ),
+    broken(
         reasons::QUOTA_EXCEEDED,
         "A quota of the agency or the tenant is used up by older objects.",
         "Raise the quota that the message names (it needs the right `set-limits`), or delete an object that is no \

@@ -11,6 +11,9 @@ local waiting = {
   WaitingForPods = true,
   WaitingForCredentials = true,
   WaitingForDependency = true,
+  Ordering = true,
+  CarrierUnavailable = true,
+  CarrierRateLimited = true,
   Draining = true,
   Terminating = true,
 }

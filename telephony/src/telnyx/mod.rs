@@ -24,7 +24,7 @@ use crate::market::{
 use wire::{Data, Page, PhoneNumber, complaint};
 
 /// Where calls come from: the primary and secondary address of each region. <https://sip.telnyx.com> is the list that
-/// Telnyx's documentation names as current; read 2026-11-21. A connection calls from the region chosen for it, by
+/// Telnyx's documentation names as current; taken from quotations in November 2026. A connection calls from the region chosen for it, by
 /// default the USA. The page on failover (<https://developers.telnyx.com/docs/voice/sip-trunking/routing/failover-and-retries>)
 /// gives other addresses for Europe, Canada and Australia: there, check the portal and set the connection's addresses.
 pub const SIGNALLING: [&str; 10] = [

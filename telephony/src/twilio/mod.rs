@@ -22,7 +22,8 @@ use crate::market::{
 use wire::{IncomingNumber, IncomingPage, complaint};
 
 /// Where calls of Elastic SIP Trunking come from: the regional signalling gateways, all of which must be let in because
-/// calls move between them. <https://www.twilio.com/docs/sip-trunking/ip-addresses>, read 2026-11-21.
+/// calls move between them. <https://www.twilio.com/docs/sip-trunking/ip-addresses>; taken
+/// from quotations of that page in November 2026, to be compared with it before it is relied on.
 pub const SIGNALLING: [&str; 8] = [
     "54.172.60.0/30",    // North America, Virginia
     "54.244.51.0/30",    // North America, Oregon
