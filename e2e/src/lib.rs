@@ -2,6 +2,7 @@
 //!
 //! The lab that runs the parts is the crate `voxplane-lab`; here are the tests' hands, ears and eyes.
 
+pub mod admission;
 #[path = "caller/mod.rs"]
 pub mod caller;
 pub mod cluster;
