@@ -2,12 +2,11 @@
 
 use anyhow::Result;
 use kube::{
-    Api, Client, Config, CustomResourceExt as _,
-    api::{ApiResource, DynamicObject, PostParams},
+    Api, Client, Config,
+    api::{ApiResource, DynamicObject, GroupVersionKind, PostParams},
     config::{KubeConfigOptions, Kubeconfig},
 };
 use serde_json::{Value, json};
-use voxplane_crds::{Agency, KnowledgeBase, PhoneNumber, Tenant, VoiceAgent};
 
 use crate::env::LabEnv;
 
@@ -23,18 +22,8 @@ pub async fn client(user: Option<&str>) -> Result<Client> {
 }
 
 /// What the API server must know about one of our kinds.
-///
-/// # Panics
-/// When there is no such kind: the test is wrong then.
 pub fn resource(kind: &str) -> ApiResource {
-    match kind {
-        "Agency" => Agency::api_resource(),
-        "Tenant" => Tenant::api_resource(),
-        "VoiceAgent" => VoiceAgent::api_resource(),
-        "PhoneNumber" => PhoneNumber::api_resource(),
-        "KnowledgeBase" => KnowledgeBase::api_resource(),
-        other => panic!("no kind {other}"),
-    }
+    ApiResource::from_gvk(&GroupVersionKind::gvk("voxplane.dev", "v1alpha1", kind))
 }
 
 /// Everything is tried in `default`: the definitions do not ask where an object lies, the operator does.
