@@ -3,6 +3,9 @@
 //! `VOXPLANE_TEST_DATABASE_URL` is a superuser of a server that is used for tests only. Every [`TestDb`] has a database
 //! and a login of its own, so tests run in parallel; both are dropped with it.
 
+use std::sync::mpsc;
+use std::time::Duration;
+
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use url::Url;
 use uuid::Uuid;
@@ -12,6 +15,9 @@ use crate::{migrate, resources};
 
 /// The environment variable with the superuser's URL.
 pub const URL_ENV: &str = "VOXPLANE_TEST_DATABASE_URL";
+
+/// How long a test waits for its database to be gone.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// A database of one test.
 #[derive(Debug)]
@@ -174,17 +180,27 @@ impl Drop for TestDb {
         let (name, mut server) = (self.name.clone(), self.admin.clone());
         server.set_path("postgres");
         // Dropping happens inside a test's runtime, where blocking on a future is not allowed.
-        let cleanup = std::thread::spawn(move || {
+        let (done, dropped) = mpsc::channel();
+        std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
-            runtime.block_on(async {
+            let result = runtime.block_on(async {
                 let mut server = PgConnection::connect(server.as_str()).await.ok()?;
-                for statement in [format!("DROP DATABASE {name} WITH (FORCE)"), format!("DROP ROLE {name}")] {
+                // Pools of the test log in again as soon as they are thrown out.
+                let statements = [
+                    format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false"),
+                    format!("DROP DATABASE {name} WITH (FORCE)"),
+                    format!("DROP ROLE {name}"),
+                ];
+                for statement in statements {
                     sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut server).await.ok()?;
                 }
                 server.close().await.ok()
-            })
+            });
+            done.send(result.is_some()).ok()
         });
-        if !matches!(cleanup.join(), Ok(Some(()))) {
+        // A pool that is logging in while this thread, and so its runtime, stands still here keeps Postgres waiting for
+        // a password, and the drop waits for that login: a minute, Postgres's limit. It goes on as soon as we do.
+        if dropped.recv_timeout(PATIENCE) == Ok(false) {
             tracing::warn!(database = self.name, "the test database could not be dropped");
         }
     }
