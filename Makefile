@@ -6,10 +6,10 @@ LAB := $(TARGET)/lab
 export VOXPLANE_LAB_NAME ?= demo
 
 .DEFAULT_GOAL := help
-.PHONY: help deps tools build images generated lint test demo down lab-up lab-status lab-env
+.PHONY: help deps tools build images generated lint test demo bench-operator down lab-up lab-status lab-env
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 deps: ## install the Debian packages that are missing (root or sudo)
 	@e2e/lab/deps.sh
@@ -28,6 +28,16 @@ demo: build ## start a lab, call the sample clinic, print how to go on (root or 
 test: export VOXPLANE_LAB_NAME := test
 test: ## check everything, from formatting to real phone calls, and print the time of every stage
 	@e2e/test.sh
+
+# For example: make bench-operator AGENCIES=2 TENANTS=5 AGENTS=10 STEADY=20 PLACEMENT=dedicated
+bench-operator: export VOXPLANE_LAB_NAME := bench
+bench-operator: build ## measure the operator with 10000 agents: AGENCIES TENANTS AGENTS PLACEMENT STEADY CHANGES SECRETS
+	@$(LAB) up --no-build --only control-plane,postgres,livekit
+	@document=$$(mktemp) && trap 'rm -f "$$document"; $(LAB) down' EXIT && $(LAB) env --json >"$$document" \
+	    && VOXPLANE_LAB_ENV=$$document $(TARGET)/bench_operator $(if $(AGENCIES),--agencies $(AGENCIES)) \
+	        $(if $(TENANTS),--tenants $(TENANTS)) $(if $(AGENTS),--agents $(AGENTS)) \
+	        $(if $(PLACEMENT),--placement $(PLACEMENT)) $(if $(STEADY),--steady $(STEADY)) \
+	        $(if $(CHANGES),--changes $(CHANGES)) $(if $(SECRETS),--secrets) $(if $(OPERATOR),--operator $(OPERATOR))
 
 lint: build ## rustfmt, clippy with warnings denied, generated files fresh
 	@cargo fmt --all --check

@@ -18,6 +18,7 @@
 //! | [`pool`] | what runtime pods report, and the marks that keep busy ones alive |
 //! | [`control_tls`] | the certificate of the API's control port |
 //! | [`status`] | conditions, and the roll-up into `Ready` |
+//! | [`requests`], [`metrics`] | what it asks of the API server, and what else is counted |
 //! | [`context`], [`config`], [`run`] | the process |
 //! | [`rbac`] | the rights all this needs |
 
@@ -42,6 +43,7 @@ pub mod namespaces;
 pub mod phone_number;
 pub mod pool;
 pub mod rbac;
+pub mod requests;
 pub mod run;
 pub mod status;
 pub mod tenant;

@@ -37,6 +37,13 @@ struct TargetLabels {
     outcome: &'static str,
 }
 
+/// A kind of request to the API server.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RequestLabels {
+    verb: &'static str,
+    resource: String,
+}
+
 /// All metrics of the operator. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Metrics {
@@ -46,6 +53,7 @@ pub struct Metrics {
     queued: Family<KindLabels, Gauge>,
     leader: Gauge,
     writes: Family<TargetLabels, Counter>,
+    requests: Family<RequestLabels, Counter>,
     last_pass: Gauge<f64, AtomicU64>,
 }
 
@@ -61,6 +69,7 @@ impl Metrics {
             queued: Family::default(),
             leader: Gauge::default(),
             writes: Family::default(),
+            requests: Family::default(),
             last_pass: Gauge::default(),
         };
         let operator = registry.sub_registry_with_prefix("voxplane_operator");
@@ -70,6 +79,8 @@ impl Metrics {
         operator.register("queue_depth", "Objects waiting for a pass", metrics.queued.clone());
         operator.register("leader", "1 while this replica holds the lease", metrics.leader.clone());
         operator.register("writes", "Writes to other systems by outcome", metrics.writes.clone());
+        let requests = metrics.requests.clone();
+        operator.register("kubernetes_requests", "Requests to the API server by verb and resource", requests);
         operator.register("last_pass_timestamp_seconds", "When a pass last ended", metrics.last_pass.clone());
         metrics
     }
@@ -95,6 +106,11 @@ impl Metrics {
         let gauge = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         self.backing_off.get_or_create(&KindLabels { kind }).set(gauge(backing_off));
         self.queued.get_or_create(&KindLabels { kind }).set(gauge(queued));
+    }
+
+    /// A request to the API server: `verb` and `resource` as its own metrics name them.
+    pub fn asked(&self, verb: &'static str, resource: String) {
+        self.requests.get_or_create(&RequestLabels { verb, resource }).inc();
     }
 
     /// A write to another system (`target`: `livekit`, `pod_labels`, …).

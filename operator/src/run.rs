@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use k8s_controller::LeaderElection;
 use kube::Client;
+use kube::client::ClientBuilder;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use voxplane_crds::{Agency, KnowledgeBase, PhoneNumber, Tenant, VoiceAgent};
@@ -25,6 +26,7 @@ use crate::kind;
 use crate::livekit::{LiveKit, Programmed, keeper};
 use crate::metrics::Metrics;
 use crate::pool::{Pools, sessions};
+use crate::requests::Counting;
 use crate::watch::{Router, Stores, Writers};
 
 /// Name of the lease that the replicas compete for.
@@ -66,7 +68,7 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> Result<(), RunE
     let admin = AdminServer::bind(settings.admin_address, health, registry).await?;
     let admin_stop = CancellationToken::new();
     let serving = tokio::spawn(admin.serve(admin_stop.clone()));
-    let result = match Client::try_default().await {
+    let result = match connect(&metrics).await {
         Ok(client) => Box::pin(lead(settings, client, metrics, checks, &stop)).await,
         Err(error) => Err(RunError::Cluster(Box::new(error))),
     };
@@ -76,6 +78,12 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> Result<(), RunE
         served?;
     }
     result
+}
+
+/// A client whose requests are counted.
+async fn connect(metrics: &Metrics) -> Result<Client, kube::Error> {
+    let config = kube::Config::infer().await.map_err(kube::Error::InferConfig)?;
+    Ok(ClientBuilder::try_from(config)?.with_layer(&Counting::new(metrics.clone())).build())
 }
 
 /// What is shown at /readyz. Only the watches are required: without Postgres or LiveKit the operator keeps what exists,

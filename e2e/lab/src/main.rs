@@ -215,7 +215,7 @@ fn show_status(registry: &Registry, name: &LabName, all: bool, report: Report) -
         print(&format!("lab {name} at {}", context.network().node()))?;
         for row in status::rows(&context)? {
             healthy &= row.state == "ready" || row.state == "down";
-            print(&format!("  {:9} {}", row.part.name(), row.state))?;
+            print(&format!("  {:13} {}", row.part.name(), row.state))?;
         }
     }
     Ok(if healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE })

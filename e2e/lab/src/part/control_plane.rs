@@ -30,8 +30,6 @@ pub fn start(context: &Context) -> Result<()> {
     pki::ensure(&context.paths, context.network())?;
     context.spawn(etcd(context)?)?;
     context.spawn(api_server(context))?;
-    // containerd needs neither; let it start in the meantime.
-    super::node::spawn_containerd(context)?;
     context.wait_for(API_SERVER, LIMIT, HINT, || ready(context))?;
     context.spawn(controller_manager(context))?;
     context.spawn(scheduler(context))

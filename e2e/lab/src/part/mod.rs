@@ -20,6 +20,8 @@ use crate::tools::Tool;
 /// Something that `lab up --only` can name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Part {
+    /// Kubernetes without a node: pods are accepted and stay Pending.
+    ControlPlane,
     /// Kubernetes: control plane and one node.
     Cluster,
     /// Postgres 16 with pgvector.
@@ -39,13 +41,23 @@ pub enum Part {
 }
 
 /// Every part, dependencies first.
-pub const ALL: [Part; 8] =
-    [Part::Cluster, Part::Postgres, Part::Redis, Part::LiveKit, Part::Sip, Part::S3, Part::Images, Part::Chart];
+pub const ALL: [Part; 9] = [
+    Part::ControlPlane,
+    Part::Cluster,
+    Part::Postgres,
+    Part::Redis,
+    Part::LiveKit,
+    Part::Sip,
+    Part::S3,
+    Part::Images,
+    Part::Chart,
+];
 
 impl Part {
     /// Name on the command line.
     pub fn name(self) -> &'static str {
         match self {
+            Self::ControlPlane => "control-plane",
             Self::Cluster => "cluster",
             Self::Postgres => "postgres",
             Self::Redis => "redis",
@@ -60,7 +72,8 @@ impl Part {
     /// Parts that must work before this one is started.
     pub fn needs(self) -> &'static [Part] {
         match self {
-            Self::Cluster | Self::Postgres | Self::Redis | Self::S3 => &[],
+            Self::ControlPlane | Self::Postgres | Self::Redis | Self::S3 => &[],
+            Self::Cluster => &[Self::ControlPlane],
             Self::LiveKit => &[Self::Redis],
             Self::Sip => &[Self::LiveKit],
             Self::Images => &[Self::Cluster],
@@ -71,7 +84,8 @@ impl Part {
     /// Tools that this part runs.
     pub fn tools(self) -> &'static [Tool] {
         match self {
-            Self::Cluster => &[Tool::Pause, Tool::Kubernetes, Tool::Etcd, Tool::Containerd, Tool::Runc, Tool::CoreDns],
+            Self::ControlPlane => &[Tool::Kubernetes, Tool::Etcd],
+            Self::Cluster => &[Tool::Pause, Tool::Containerd, Tool::Runc, Tool::CoreDns],
             Self::Postgres => &[Tool::Postgres],
             Self::Redis => &[],
             Self::LiveKit => &[Tool::LiveKit],
@@ -85,16 +99,13 @@ impl Part {
     /// Processes that this part keeps running.
     pub fn processes(self) -> &'static [&'static str] {
         match self {
-            Self::Cluster => &[
+            Self::ControlPlane => &[
                 control_plane::ETCD,
                 control_plane::API_SERVER,
                 control_plane::CONTROLLER_MANAGER,
                 control_plane::SCHEDULER,
-                node::CONTAINERD,
-                node::KUBELET,
-                node::PROXY,
-                node::DNS,
             ],
+            Self::Cluster => &[node::CONTAINERD, node::KUBELET, node::PROXY, node::DNS],
             Self::Postgres => &[postgres::PROCESS],
             Self::Redis => &[livekit::REDIS],
             Self::LiveKit => &[livekit::SERVER],
@@ -110,10 +121,8 @@ impl Part {
             return Ok("already running".to_owned());
         }
         match self {
-            Self::Cluster => {
-                control_plane::start(context)?;
-                node::start(context)?;
-            }
+            Self::ControlPlane => control_plane::start(context)?,
+            Self::Cluster => node::start(context)?,
             Self::Postgres => postgres::start(context)?,
             Self::Redis => livekit::start_redis(context)?,
             Self::LiveKit => livekit::start_server(context)?,
@@ -131,7 +140,8 @@ impl Part {
             context.running(process)?;
         }
         match self {
-            Self::Cluster => control_plane::probe(context).and_then(|()| node::probe(context)),
+            Self::ControlPlane => control_plane::probe(context),
+            Self::Cluster => node::probe(context),
             Self::Postgres => postgres::probe(context),
             Self::Redis => livekit::probe_redis(context),
             Self::LiveKit => livekit::probe_server(context),

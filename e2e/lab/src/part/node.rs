@@ -30,7 +30,7 @@ const DNS_READY_PORT: u16 = 8181;
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// Starts containerd, if it does not run.
-pub fn spawn_containerd(context: &Context) -> Result<()> {
+fn spawn_containerd(context: &Context) -> Result<()> {
     let dir = context.directory("containerd")?;
     let config = dir.join("config.toml");
     std::fs::write(&config, containerd_config(context)).at("write", &config)?;
