@@ -41,7 +41,7 @@ environment() {
 }
 
 # run KIND NAMES [ARGUMENT…]: the compiled test programs, one after another, each in its package's folder. KIND is
-# `units` (inside a crate) or `tests` (its tests/ folder); NAMES, separated by commas, are crates and programs, `-` before
+# `units` (inside a crate), `tests` (its tests/ folder) or `promises` (of e2e/tests); NAMES, separated by commas, are crates and programs, `-` before
 # the first means all but these. Without cargo, which would wait for clippy.
 run() {
     local kind=$1 names=$2 result=0 folder name program
@@ -57,7 +57,7 @@ unit() {
     environment || return
     local result=0
     run units "-" || result=1
-    run tests "-voxplane-e2e,call,livekit,teardown" || result=1
+    run tests "-call,livekit,teardown" || result=1
     return $result
 }
 
@@ -90,18 +90,25 @@ explain_failure() {
 promises() {
     local document result=0
     document=$(mktemp) && environment && lab env --json >"$document" || return
-    VOXPLANE_LAB_ENV=$document RUST_BACKTRACE=0 run tests "$1" --test-threads="$2" --nocapture || result=1
+    VOXPLANE_LAB_ENV=$document RUST_BACKTRACE=0 run promises "$1" --test-threads="$2" --nocapture || result=1
     rm -f "$document"
     [ $result -eq 0 ] || explain_failure
     return $result
 }
 
-# These only wait, for the cluster's controllers and LiveKit's answers, each for an agency of its own: they go beside each
-# other and beside the calls. All others call, or break, the sample clinic.
-apart=(admit_accounts admit_resources guard_rails lifecycle number_claims)
-names() { (IFS=,; printf '%s' "$*"); }
-resources=$(names "${apart[@]}")
-calls=$(cd e2e/tests && ls -- *.rs | sed 's/\.rs$//' | grep --invert-match --line-regexp "${apart[@]/#/--regexp=}" | paste --serial --delimiters=,)
+# End-to-end tests beside each other: those that only wait, for the cluster's controllers and LiveKit's answers, each for
+# an agency of its own, three at a time, then those that kill the operator, which no call notices; and beside them, one
+# after another, those that call. What breaks anything else is alone with it.
+resources=admit_accounts,admit_resources,guard_rails,lifecycle,number_claims,young_pods
+operators=survive_failover,survive_operator_kill
+breakages=survive_api_outage,survive_control_plane,survive_drain,survive_node_drain
+calls=-$resources,$operators,$breakages
+apart() {
+    local result=0
+    promises "$resources" 3 || result=1
+    promises "$operators" 1 || result=1
+    return $result
+}
 
 stage "packages" e2e/lab/deps.sh || exit
 stage "format" cargo fmt --all --check
@@ -117,8 +124,10 @@ else
     skip "unit and component tests" "the lab's parts did not start"
 fi
 if stage "lab: everything" lab up --no-build; then
-    beside "end-to-end: resources" promises "$resources" 3
+    beside "end-to-end: resources" apart
     stage "end-to-end: calls" promises "$calls" 1
+    gather
+    stage "end-to-end: breakages" promises "$breakages" 1
 else
     skip "end-to-end tests" "the lab did not start"
 fi

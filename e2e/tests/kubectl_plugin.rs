@@ -6,24 +6,18 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use serde_json::{Value, json};
+use voxplane_e2e::lab::program;
 use voxplane_e2e::scratch::{one_of_everything, only_the_agency, with_own};
 use voxplane_e2e::world::{CLINIC_NAMESPACE, CLINIC_NUMBER, World, of_kind};
 
 /// How long the operator may take to say what it thinks of a change.
 const SOON: Duration = Duration::from_secs(30);
 
-/// The plugin: named by VOXPLANE_PLUGIN, else where Cargo puts all programs of the workspace.
+/// The plugin, as Cargo made it.
 fn plugin() -> Result<PathBuf> {
-    if let Some(path) = std::env::var_os("VOXPLANE_PLUGIN") {
-        return Ok(path.into());
-    }
-    let own = std::env::current_exe()?;
-    let programs = own.parent().and_then(std::path::Path::parent).context("this test lies in target/<profile>/deps")?;
-    let path = programs.join("kubectl-voxplane");
-    ensure!(path.exists(), "{} is missing: run `cargo build -p kubectl-voxplane`", path.display());
-    Ok(path)
+    program("kubectl-voxplane", "VOXPLANE_PLUGIN")
 }
 
 /// What the plugin answers, whatever it finds.

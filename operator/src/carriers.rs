@@ -1,5 +1,7 @@
 //! Carrier accounts: the Secrets of agencies that may be read for them, and the clients that use them.
 
+mod measured;
+
 use std::sync::OnceLock;
 
 use k8s_openapi::api::core::v1::Secret;
@@ -10,6 +12,7 @@ use voxplane_crds::{labels, names};
 use voxplane_telephony::CarrierKind;
 use voxplane_telephony::market::{Http, Market};
 
+pub use self::measured::Measured;
 use crate::context::Context;
 use crate::error::Error;
 use crate::status::Problem;

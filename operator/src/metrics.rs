@@ -44,6 +44,21 @@ struct RequestLabels {
     resource: String,
 }
 
+/// A request to another system.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ExternalLabels {
+    system: &'static str,
+    operation: &'static str,
+    outcome: &'static str,
+}
+
+/// A kind of request to another system.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OperationLabels {
+    system: &'static str,
+    operation: &'static str,
+}
+
 /// All metrics of the operator. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Metrics {
@@ -54,6 +69,8 @@ pub struct Metrics {
     leader: Gauge,
     writes: Family<TargetLabels, Counter>,
     requests: Family<RequestLabels, Counter>,
+    external: Family<ExternalLabels, Counter>,
+    request_durations: Family<OperationLabels, Histogram, fn() -> Histogram>,
     last_pass: Gauge<f64, AtomicU64>,
 }
 
@@ -70,6 +87,9 @@ impl Metrics {
             leader: Gauge::default(),
             writes: Family::default(),
             requests: Family::default(),
+            external: Family::default(),
+            // 5 ms to 40 s: from LiveKit's memory to a carrier's time-out.
+            request_durations: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.005, 2.0, 14))),
             last_pass: Gauge::default(),
         };
         let operator = registry.sub_registry_with_prefix("voxplane_operator");
@@ -81,6 +101,9 @@ impl Metrics {
         operator.register("writes", "Writes to other systems by outcome", metrics.writes.clone());
         let requests = metrics.requests.clone();
         operator.register("kubernetes_requests", "Requests to the API server by verb and resource", requests);
+        let (external, durations) = (metrics.external.clone(), metrics.request_durations.clone());
+        operator.register("external_requests", "Requests to LiveKit and carriers by outcome", external);
+        operator.register("external_request_duration_seconds", "Time until LiveKit or a carrier answered", durations);
         operator.register("last_pass_timestamp_seconds", "When a pass last ended", metrics.last_pass.clone());
         metrics
     }
@@ -113,10 +136,42 @@ impl Metrics {
         self.requests.get_or_create(&RequestLabels { verb, resource }).inc();
     }
 
+    /// Begins a request to `system`: `livekit`, or a type of carrier.
+    #[must_use]
+    pub fn asks(&self, system: &'static str, operation: &'static str) -> Asked {
+        Asked { metrics: self.clone(), system, operation, started: Instant::now(), outcome: "abandoned" }
+    }
+
     /// A write to another system (`target`: `livekit`, `pod_labels`, …).
     pub fn wrote(&self, target: &'static str, ok: bool) {
         let outcome = if ok { "ok" } else { "failed" };
         self.writes.get_or_create(&TargetLabels { target, outcome }).inc();
+    }
+}
+
+/// Measures one request. Dropped without [`Asked::answered`], it counts as abandoned.
+#[derive(Debug)]
+pub struct Asked {
+    metrics: Metrics,
+    system: &'static str,
+    operation: &'static str,
+    started: Instant,
+    outcome: &'static str,
+}
+
+impl Asked {
+    /// The request ended with `outcome`: `ok`, or the name of an error.
+    pub fn answered(mut self, outcome: &'static str) {
+        self.outcome = outcome;
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        let Self { metrics, system, operation, started, outcome } = self;
+        metrics.external.get_or_create(&ExternalLabels { system, operation, outcome }).inc();
+        let labels = OperationLabels { system, operation };
+        metrics.request_durations.get_or_create(&labels).observe(started.elapsed().as_secs_f64());
     }
 }
 
@@ -152,14 +207,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_unfinished_pass_counts_as_abandoned() {
+    fn what_is_left_unfinished_counts_as_abandoned() {
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);
+        metrics.asks("twilio", "order").answered("CarrierRateLimited");
+        drop(metrics.asks("twilio", "order"));
         metrics.pass("agency").finish("ok");
         drop(metrics.pass("agency"));
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
         assert!(text.contains(r#"voxplane_operator_passes_total{kind="agency",outcome="ok"} 1"#), "{text}");
         assert!(text.contains(r#"voxplane_operator_passes_total{kind="agency",outcome="abandoned"} 1"#), "{text}");
+        let requests = r#"voxplane_operator_external_requests_total{system="twilio",operation="order""#;
+        for outcome in ["CarrierRateLimited", "abandoned"] {
+            assert!(text.contains(&format!(r#"{requests},outcome="{outcome}"}} 1"#)), "{text}");
+        }
+        assert!(text.contains("voxplane_operator_external_request_duration_seconds_count"), "{text}");
     }
 }

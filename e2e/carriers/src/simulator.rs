@@ -109,6 +109,12 @@ impl Simulator {
         Setup::new(Vendor::Telnyx, telnyx::CONNECTION)
     }
 
+    /// Whom it stands in for.
+    #[must_use]
+    pub const fn vendor(&self) -> Vendor {
+        self.vendor
+    }
+
     /// Its base URL.
     #[must_use]
     pub fn url(&self) -> String {

@@ -12,10 +12,6 @@ pub const MAX_INDEX: u8 = 63;
 pub const SERVICE_CIDR: &str = "10.96.0.0/16";
 /// Addresses of pods inside every lab; they never leave it.
 pub const POD_CIDR: &str = "10.244.0.0/16";
-/// Addresses of the pods on the first node.
-pub const NODE_POD_CIDR: &str = "10.244.0.0/24";
-/// Name of the first node.
-pub const NODE_NAME: &str = "node1";
 /// Port of the API server on the node address.
 pub const API_SERVER_PORT: u16 = 6443;
 /// Port of LiveKit's signalling and API on the node address.
@@ -87,9 +83,14 @@ impl Network {
         Ipv4Addr::new(10, 243, self.index, last)
     }
 
-    /// Address of the node, where every part listens.
+    /// Address of the first node, where every part listens.
     pub fn node(self) -> Ipv4Addr {
         self.address(1)
+    }
+
+    /// Address of the second node; only the lab itself reaches it.
+    pub fn second_node(self) -> Ipv4Addr {
+        self.address(2)
     }
 
     /// The host's address on the link to the lab.
@@ -110,6 +111,69 @@ impl Network {
     /// Name of the lab's end of the veth pair.
     pub fn lab_interface(self) -> String {
         format!("vxlab{}n", self.index)
+    }
+}
+
+/// A node of the lab's cluster. Both live in the lab's one network: the second has an address, a container runtime, a
+/// kubelet and control groups of its own, and shares the rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Node {
+    /// Always there.
+    First,
+    /// Only when it is asked for.
+    Second,
+}
+
+impl Node {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::First, Self::Second];
+
+    /// Its name in the cluster.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::First => "node1",
+            Self::Second => "node2",
+        }
+    }
+
+    /// Its address.
+    pub fn address(self, network: Network) -> Ipv4Addr {
+        match self {
+            Self::First => network.node(),
+            Self::Second => network.second_node(),
+        }
+    }
+
+    /// Addresses of the pods on it.
+    pub fn pod_cidr(self) -> &'static str {
+        match self {
+            Self::First => "10.244.0.0/24",
+            Self::Second => "10.244.1.0/24",
+        }
+    }
+
+    /// What a process, directory or certificate of this node is called whose name on the first one is `name`.
+    pub fn own(self, name: &str) -> String {
+        match self {
+            Self::First => name.to_owned(),
+            Self::Second => format!("{name}2"),
+        }
+    }
+
+    /// A port of this node whose usual number is `port`: both share the loopback address.
+    pub fn port(self, port: u16) -> u16 {
+        match self {
+            Self::First => port,
+            Self::Second => port + 100,
+        }
+    }
+
+    /// The control group below which its kubelet puts pods.
+    pub fn cgroup(self, lab: &LabName) -> String {
+        match self {
+            Self::First => lab.cgroup(),
+            Self::Second => format!("{}/{}", lab.cgroup(), self.name()),
+        }
     }
 }
 
@@ -170,9 +234,9 @@ impl Paths {
         self.join("kubeconfig")
     }
 
-    /// containerd's socket.
-    pub fn containerd_socket(&self) -> PathBuf {
-        self.join("containerd/containerd.sock")
+    /// containerd's socket on a node.
+    pub fn containerd_socket(&self, node: Node) -> PathBuf {
+        self.join(node.own("containerd")).join("containerd.sock")
     }
 }
 
@@ -188,6 +252,21 @@ mod tests {
         for good in ["demo", "test", "a", "e2e-1"] {
             assert_eq!(LabName::parse(good).unwrap().as_str(), good);
         }
+    }
+
+    #[test]
+    fn nodes_share_nothing_that_must_differ() {
+        let (network, lab) = (Network::new(3), LabName::parse("demo").unwrap());
+        let [first, second] = Node::ALL;
+        assert_ne!(first.name(), second.name());
+        assert_ne!(first.address(network), second.address(network));
+        assert_ne!(second.address(network), network.host());
+        assert_ne!(first.pod_cidr(), second.pod_cidr());
+        assert_ne!(first.own("kubelet"), second.own("kubelet"));
+        assert_ne!(first.port(10_250), second.port(10_250));
+        // kubelet removes the groups below its own that it does not know: they must not be another kubelet's pods.
+        assert_ne!(format!("{}/kubepods", first.cgroup(&lab)), second.cgroup(&lab));
+        assert!(second.cgroup(&lab).starts_with(&first.cgroup(&lab)), "removed with the lab's own");
     }
 
     #[test]

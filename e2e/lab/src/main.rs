@@ -38,7 +38,7 @@ enum Task {
     },
     /// Start parts and wait until they work; what runs already is left alone.
     Up {
-        /// Parts to start, with what they need; all by default.
+        /// Parts to start, with what they need; all but a second node by default.
         #[arg(long, value_delimiter = ',')]
         only: Vec<Part>,
         /// Do not compile the product first; the images take the programs as they are.
@@ -173,7 +173,7 @@ impl Task {
 
 /// All parts, unless some were named.
 fn wanted(only: &[Part]) -> Vec<Part> {
-    if only.is_empty() { part::ALL.to_vec() } else { only.to_vec() }
+    if only.is_empty() { part::ALL.into_iter().filter(|part| part.is_usual()).collect() } else { only.to_vec() }
 }
 
 /// Does as the user what needs no root, then asks for root and does the rest.

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::command::{output, run};
 use crate::error::{IoContext as _, Result};
-use crate::layout::Network;
+use crate::layout::{Network, POD_CIDR};
 use crate::pki::path_text;
 
 /// Held while an interface is taken or given up. In one place for all labs of the machine, wherever their files are:
@@ -54,7 +54,15 @@ pub fn connect(network: Network, init: i32) -> Result<()> {
     run("ip", &["link", "set", &outside, "up"])?;
     run("ip", &["route", "add", &node, "dev", &outside, "src", &network.host().to_string()])?;
     let forward = ["sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"];
-    output(Command::new("nsenter").args(enter).args(forward)).map(drop)
+    output(Command::new("nsenter").args(enter).args(forward))?;
+    // The host has no way to pods, whose addresses every lab uses: what they send to it comes from the node, so that
+    // tests can be a pod's carrier or provider.
+    let rules = format!(
+        "add table ip lab; add chain ip lab out {{ type nat hook postrouting priority srcnat; }}; \
+         add rule ip lab out ip saddr {POD_CIDR} oifname {inside} snat to {}",
+        network.node()
+    );
+    output(Command::new("nsenter").args(enter).args(["nft", &rules])).map(drop)
 }
 
 /// Removes the host's end, if it is still there and still belongs to `owner`, and with it the route and the other end.

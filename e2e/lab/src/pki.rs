@@ -13,7 +13,7 @@ use rcgen::{
 use serde_json::json;
 
 use crate::error::{IoContext as _, Result};
-use crate::layout::{API_SERVER_PORT, NODE_NAME, Network, Paths};
+use crate::layout::{API_SERVER_PORT, Network, Node, Paths};
 use crate::state::write_private;
 
 /// First address of the Service range, which is the API server's own Service.
@@ -50,7 +50,9 @@ pub fn ensure(paths: &Paths, network: Network) -> Result<()> {
     write_private(&dir.join("ca.crt"), ca_pem.as_bytes())?;
     let issuer = Issuer::new(ca, ca_key);
 
-    let node_user = format!("system:node:{NODE_NAME}");
+    let node_files = Node::ALL.map(|node| node.own("node"));
+    let node_users = Node::ALL.map(|node| format!("system:node:{}", node.name()));
+    let node_names = Node::ALL.map(|node| [node.name()]);
     let api_names = [
         "kubernetes.default.svc.cluster.local",
         "kubernetes.default.svc",
@@ -61,20 +63,22 @@ pub fn ensure(paths: &Paths, network: Network) -> Result<()> {
     let node = IpAddr::from(network.node());
     let service = API_SERVICE.parse::<std::net::Ipv4Addr>().map(IpAddr::from);
     let api_ips = [Ok(node), service, Ok(IpAddr::from([127, 0, 0, 1]))].into_iter().flatten().collect();
-    let subjects = [
+    let mut subjects = vec![
         Subject { file: "apiserver", common_name: "kube-apiserver", organisation: None, dns: &api_names, ips: api_ips },
-        Subject {
-            file: "node",
-            common_name: &node_user,
-            organisation: Some("system:nodes"),
-            dns: &[NODE_NAME],
-            ips: vec![node],
-        },
         Subject::client("admin", "admin", Some("system:masters")),
         Subject::client("controller-manager", "system:kube-controller-manager", None),
         Subject::client("scheduler", "system:kube-scheduler", None),
         Subject::client("proxy", "system:kube-proxy", None),
     ];
+    for (index, node) in Node::ALL.into_iter().enumerate() {
+        subjects.push(Subject {
+            file: &node_files[index],
+            common_name: &node_users[index],
+            organisation: Some("system:nodes"),
+            dns: &node_names[index],
+            ips: vec![node.address(network).into()],
+        });
+    }
     let server = format!("https://{}:{API_SERVER_PORT}", network.node());
     for subject in &subjects {
         let (certificate, key) = issue(subject, &issuer)?;

@@ -59,8 +59,8 @@ impl LiveKit {
     /// # Errors
     /// [`LiveKitError`].
     pub async fn trunks(&self) -> Result<Vec<SipInboundTrunkInfo>, LiveKitError> {
-        let answer = Box::pin(self.sip.list_sip_inbound_trunk(ListSIPInboundTrunkFilter::All)).await;
-        answer.map_err(|error| explain("list the inbound trunks", error))
+        let request = Box::pin(self.sip.list_sip_inbound_trunk(ListSIPInboundTrunkFilter::All));
+        self.ask("list_trunks", request).await.map_err(|error| explain("list the inbound trunks", error))
     }
 
     /// All dispatch rules.
@@ -68,8 +68,8 @@ impl LiveKit {
     /// # Errors
     /// [`LiveKitError`].
     pub async fn rules(&self) -> Result<Vec<SipDispatchRuleInfo>, LiveKitError> {
-        let answer = Box::pin(self.sip.list_sip_dispatch_rule(ListSIPDispatchRuleFilter::All)).await;
-        answer.map_err(|error| explain("list the dispatch rules", error))
+        let request = Box::pin(self.sip.list_sip_dispatch_rule(ListSIPDispatchRuleFilter::All));
+        self.ask("list_rules", request).await.map_err(|error| explain("list the dispatch rules", error))
     }
 
     /// Makes a trunk; returns its id.
@@ -88,7 +88,8 @@ impl LiveKit {
                 .map(|limit| Duration::from_secs(u64::try_from(limit.seconds).unwrap_or_default())),
             ..Options::default()
         };
-        let answer = Box::pin(self.sip.create_sip_inbound_trunk(trunk.name, trunk.numbers, options)).await;
+        let request = Box::pin(self.sip.create_sip_inbound_trunk(trunk.name, trunk.numbers, options));
+        let answer = self.ask("create_trunk", request).await;
         self.wrote("create an inbound trunk", answer).map(|trunk| trunk.sip_trunk_id)
     }
 
@@ -97,7 +98,8 @@ impl LiveKit {
     /// # Errors
     /// [`LiveKitError`].
     pub async fn replace_trunk(&self, id: &str, trunk: SipInboundTrunkInfo) -> Result<(), LiveKitError> {
-        let answer = Box::pin(self.sip.update_sip_inbound_trunk_replace(id.to_owned(), trunk)).await;
+        let request = Box::pin(self.sip.update_sip_inbound_trunk_replace(id.to_owned(), trunk));
+        let answer = self.ask("replace_trunk", request).await;
         self.wrote("change an inbound trunk", answer).map(drop)
     }
 
@@ -106,7 +108,8 @@ impl LiveKit {
     /// # Errors
     /// [`LiveKitError`].
     pub async fn delete_trunk(&self, id: &str) -> Result<(), LiveKitError> {
-        self.deleted("delete an inbound trunk", Box::pin(self.sip.delete_sip_trunk(id)).await)
+        let request = Box::pin(self.sip.delete_sip_trunk(id));
+        self.deleted("delete an inbound trunk", self.ask("delete_trunk", request).await)
     }
 
     /// Makes a dispatch rule; returns its id.
@@ -127,7 +130,8 @@ impl LiveKit {
             hide_phone_number: false,
             room_config: rule.room_config,
         };
-        let answer = Box::pin(self.sip.create_sip_dispatch_rule(kind, options)).await;
+        let request = Box::pin(self.sip.create_sip_dispatch_rule(kind, options));
+        let answer = self.ask("create_rule", request).await;
         self.wrote(ACTION, answer).map(|rule| rule.sip_dispatch_rule_id)
     }
 
@@ -136,7 +140,8 @@ impl LiveKit {
     /// # Errors
     /// [`LiveKitError`].
     pub async fn replace_rule(&self, id: &str, rule: SipDispatchRuleInfo) -> Result<(), LiveKitError> {
-        let answer = Box::pin(self.sip.update_sip_dispatch_rule_replace(id.to_owned(), rule)).await;
+        let request = Box::pin(self.sip.update_sip_dispatch_rule_replace(id.to_owned(), rule));
+        let answer = self.ask("replace_rule", request).await;
         self.wrote("change a dispatch rule", answer).map(drop)
     }
 
@@ -145,7 +150,23 @@ impl LiveKit {
     /// # Errors
     /// [`LiveKitError`].
     pub async fn delete_rule(&self, id: &str) -> Result<(), LiveKitError> {
-        self.deleted("delete a dispatch rule", Box::pin(self.sip.delete_sip_dispatch_rule(id)).await)
+        let request = Box::pin(self.sip.delete_sip_dispatch_rule(id));
+        self.deleted("delete a dispatch rule", self.ask("delete_rule", request).await)
+    }
+
+    async fn ask<T>(
+        &self,
+        operation: &'static str,
+        request: impl Future<Output = Result<T, ServiceError>>,
+    ) -> Result<T, ServiceError> {
+        let asked = self.metrics.asks("livekit", operation);
+        let answer = request.await;
+        asked.answered(match &answer {
+            Ok(_) => "ok",
+            Err(ServiceError::Twirp(ServerError::Twirp(answer))) if is_refusal(&answer.code) => "refused",
+            Err(_) => "failed",
+        });
+        answer
     }
 
     fn wrote<T>(&self, action: &'static str, answer: Result<T, ServiceError>) -> Result<T, LiveKitError> {

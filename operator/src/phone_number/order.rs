@@ -18,7 +18,7 @@ use voxplane_telephony::{E164, Market};
 use super::observe::Observed;
 use super::purchase::journal::Journal as _;
 use super::purchase::{Goal, Progress, Then, Wish, pursue};
-use crate::carriers;
+use crate::carriers::{self, Measured};
 use crate::claims::{self, Claims};
 use crate::context::Context;
 use crate::database::DatabaseAway;
@@ -281,6 +281,7 @@ async fn run(
     match ctx.carriers.market(connection, secret.as_ref()) {
         Err(problem) => Ok((progress, Some(problem))),
         Ok(market) => {
+            let market = Measured { market, system: connection.type_.as_str(), metrics: &ctx.metrics };
             let progress = Box::pin(pursue(goal, progress.order, Some(&market), &ctx.database, now)).await?;
             Ok((progress, None))
         }

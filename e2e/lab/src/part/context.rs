@@ -9,7 +9,7 @@ use crate::command::log_tail;
 use crate::error::{IoContext as _, LabError, Result};
 use crate::init::client::Client;
 use crate::init::protocol::{ProcessSpec, ProcessState};
-use crate::layout::{LabName, Network, Paths};
+use crate::layout::{LabName, Network, Node, Paths};
 use crate::pki::path_text;
 use crate::probe::Prober;
 use crate::report::Report;
@@ -69,7 +69,7 @@ impl Context {
             ("TMPDIR", dir("tmp")),
             ("LC_ALL", "C.UTF-8".to_owned()),
             ("KUBECONFIG", path_text(&self.paths.kubeconfig())),
-            ("CONTAINERD_ADDRESS", path_text(&self.paths.containerd_socket())),
+            ("CONTAINERD_ADDRESS", path_text(&self.paths.containerd_socket(Node::First))),
             ("CONTAINERD_NAMESPACE", "k8s.io".to_owned()),
         ]
         .map(|(name, value)| (name.to_owned(), value))
@@ -93,6 +93,13 @@ impl Context {
             user: None,
             log: self.paths.log(name),
         }
+    }
+
+    /// A process of a node: its client commands mean the node's own container runtime.
+    pub fn process_on(&self, node: Node, name: &str, argv: &[String]) -> ProcessSpec {
+        let mut spec = self.process(&node.own(name), argv);
+        spec.env.insert("CONTAINERD_ADDRESS".to_owned(), path_text(&self.paths.containerd_socket(node)));
+        spec
     }
 
     /// Path of a program among the tools.

@@ -10,8 +10,10 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::context::{Context, failure, words};
+use super::node;
 use crate::command::output;
 use crate::error::{IoContext as _, LabError, Result};
+use crate::layout::Node;
 use crate::oci;
 use crate::pki::path_text;
 use crate::tools::cache::Cache;
@@ -68,9 +70,11 @@ pub fn load(context: &Context) -> Result<String> {
     let mut tags = BTreeMap::new();
     for image in IMAGES {
         let built = buildah.build(image, &base, &staged)?;
-        let (tag, changed) = import(context, image, &built)?;
-        tags.insert(image, tag);
-        loaded.extend(changed.then_some(image));
+        for node in node::running(context) {
+            let (tag, changed) = import(context, node, image, &built)?;
+            tags.insert(image, tag);
+            loaded.extend(changed.then(|| node.own(image)));
+        }
     }
     let path = context.paths.join("images.json");
     fs::write(&path, json!(tags).to_string()).at("write", &path)?;
@@ -79,11 +83,13 @@ pub fn load(context: &Context) -> Result<String> {
 
 /// Whether every image is in the lab.
 pub fn probe(context: &Context) -> Result<(), String> {
-    let present = present(context).map_err(|error| error.to_string())?;
-    match IMAGES.iter().find(|image| !present.contains_key(&reference(image, TAG))) {
-        Some(image) => Err(format!("image voxplane/{image}:{TAG} is not loaded")),
-        None => Ok(()),
+    for node in node::running(context) {
+        let present = present(context, node).map_err(|error| error.to_string())?;
+        if let Some(image) = IMAGES.iter().find(|image| !present.contains_key(&reference(image, TAG))) {
+            return Err(format!("image voxplane/{image}:{TAG} is not loaded on {}", node.name()));
+        }
     }
+    Ok(())
 }
 
 /// Tag of each loaded image that changes with its content, so that a new build rolls the pods.
@@ -201,20 +207,20 @@ impl Buildah {
     }
 }
 
-/// Loads one image unless the lab has it. Returns its content tag and whether anything was loaded.
-fn import(context: &Context, image: &str, built: &Path) -> Result<(String, bool)> {
+/// Loads one image unless the node has it. Returns its content tag and whether anything was loaded.
+fn import(context: &Context, node: Node, image: &str, built: &Path) -> Result<(String, bool)> {
     let manifest_path = built.join("manifest.json");
     let manifest = fs::read(&manifest_path).at("read", &manifest_path)?;
     let digest = oci::digest(&manifest);
     let tag: String = digest.trim_start_matches("sha256:").chars().take(DIGEST_TAG_LENGTH).collect();
     let names = [reference(image, TAG), reference(image, &tag)];
-    let present = present(context)?;
+    let present = present(context, node)?;
     if names.iter().all(|name| present.get(name) == Some(&digest)) {
         return Ok((tag, false));
     }
     let scratch = context.paths.join("tmp");
     let layout = tempfile::tempdir_in(&scratch).at("create a directory in", &scratch)?;
-    let held: BTreeSet<String> = ctr(context, &["content", "ls", "-q"])?.lines().map(str::to_owned).collect();
+    let held: BTreeSet<String> = ctr(context, node, &["content", "ls", "-q"])?.lines().map(str::to_owned).collect();
     let blobs_dir = layout.path().join("blobs/sha256");
     fs::create_dir_all(&blobs_dir).at("create", &blobs_dir)?;
     for blob in blobs(&manifest_path)?.iter().filter(|blob| !held.contains(*blob)) {
@@ -228,7 +234,7 @@ fn import(context: &Context, image: &str, built: &Path) -> Result<(String, bool)
     oci::archive(layout.path(), &archive)?;
     let mut argv = words(["ctr", "images", "import"]);
     argv.push(path_text(&archive));
-    context.run(PART, context.process("import-image", &argv), IMPORT_LIMIT, "`lab logs containerd`")?;
+    context.run(PART, context.process_on(node, "import-image", &argv), IMPORT_LIMIT, "`lab logs containerd`")?;
     Ok((tag, true))
 }
 
@@ -239,9 +245,9 @@ fn blobs(manifest: &Path) -> Result<Vec<String>> {
     Ok(layers.chain([&manifest["config"]]).filter_map(|part| part["digest"].as_str().map(str::to_owned)).collect())
 }
 
-/// Images in the lab: name and digest.
-fn present(context: &Context) -> Result<BTreeMap<String, String>> {
-    let table = ctr(context, &["images", "ls"])?;
+/// Images on a node: name and digest.
+fn present(context: &Context, node: Node) -> Result<BTreeMap<String, String>> {
+    let table = ctr(context, node, &["images", "ls"])?;
     let row = |line: &str| {
         let mut fields = line.split_whitespace();
         let name = fields.next()?.to_owned();
@@ -251,7 +257,8 @@ fn present(context: &Context) -> Result<BTreeMap<String, String>> {
 }
 
 /// Asks containerd from the host; its socket is a file.
-fn ctr(context: &Context, arguments: &[&str]) -> Result<String> {
+fn ctr(context: &Context, node: Node, arguments: &[&str]) -> Result<String> {
     let program = context.program("ctr").unwrap_or_else(|| PathBuf::from("ctr"));
-    output(Command::new(program).envs(context.environment()).args(arguments))
+    let spec = context.process_on(node, "ctr", &[]);
+    output(Command::new(program).envs(&spec.env).args(arguments))
 }

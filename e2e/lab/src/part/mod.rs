@@ -38,10 +38,12 @@ pub enum Part {
     Images,
     /// The product's charts, installed.
     Chart,
+    /// A second node, for what happens between nodes.
+    SecondNode,
 }
 
 /// Every part, dependencies first.
-pub const ALL: [Part; 9] = [
+pub const ALL: [Part; 10] = [
     Part::ControlPlane,
     Part::Cluster,
     Part::Postgres,
@@ -51,6 +53,7 @@ pub const ALL: [Part; 9] = [
     Part::S3,
     Part::Images,
     Part::Chart,
+    Part::SecondNode,
 ];
 
 impl Part {
@@ -66,7 +69,13 @@ impl Part {
             Self::S3 => "s3",
             Self::Images => "images",
             Self::Chart => "chart",
+            Self::SecondNode => "node2",
         }
+    }
+
+    /// Whether it is started when nobody names parts.
+    pub fn is_usual(self) -> bool {
+        self != Self::SecondNode
     }
 
     /// Parts that must work before this one is started.
@@ -77,6 +86,7 @@ impl Part {
             Self::LiveKit => &[Self::Redis],
             Self::Sip => &[Self::LiveKit],
             Self::Images => &[Self::Cluster],
+            Self::SecondNode => &[Self::Images],
             Self::Chart => &[Self::Cluster, Self::Postgres, Self::LiveKit, Self::Images],
         }
     }
@@ -93,6 +103,7 @@ impl Part {
             Self::S3 => &[Tool::VersityGw],
             Self::Images => &[Tool::Base, Tool::OnnxRuntime, Tool::SileroVad],
             Self::Chart => &[Tool::Helm],
+            Self::SecondNode => Self::Cluster.tools(),
         }
     }
 
@@ -112,6 +123,7 @@ impl Part {
             Self::Sip => &[livekit::SIP],
             Self::S3 => &[s3::PROCESS],
             Self::Images | Self::Chart => &[],
+            Self::SecondNode => &node::SECOND,
         }
     }
 
@@ -130,6 +142,10 @@ impl Part {
             Self::S3 => s3::start(context)?,
             Self::Images => return images::load(context),
             Self::Chart => return chart::install(context),
+            Self::SecondNode => {
+                node::start_second(context)?;
+                return images::load(context);
+            }
         }
         Ok("ready".to_owned())
     }
@@ -149,6 +165,7 @@ impl Part {
             Self::S3 => s3::probe(context),
             Self::Images => images::probe(context),
             Self::Chart => chart::probe(context),
+            Self::SecondNode => node::probe_second(context),
         }
     }
 }

@@ -1,0 +1,76 @@
+//! The promise: callers do not notice that Kubernetes has no API server, and what is changed afterwards is done.
+#![cfg(feature = "lab")]
+#![allow(missing_docs)]
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use serde_json::json;
+use voxplane_e2e::{
+    caller::EndCause,
+    lab, voice,
+    world::{CLINIC_NUMBER, READY_LIMIT, World, of_kind},
+};
+
+const SERVER: &str = "kube-apiserver";
+const CHANGED: [&str; 2] = [
+    "this is an automated assistant the clinic is open again",
+    "this is an automated assistant welcome to the maple street dental clinic how can i help you",
+];
+const ANSWERS: [&str; 2] = [
+    "our opening hours are monday to friday from nine in the morning to five in the afternoon",
+    "we are located at twelve maple street",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_go_on_without_an_api_server() -> Result<()> {
+    let world = World::open().await?;
+    let objects = world.sample("dental-clinic").await?;
+    let mut call = world.dial(CLINIC_NUMBER).await?;
+    call.listen(Duration::from_secs(15)).await?;
+
+    lab::kill(&world.env, SERVER).await?;
+    let outcome = during_the_outage(&world, call).await;
+    lab::revive(&world.env, "cluster").await?;
+    outcome?;
+
+    // The operator and the API find their way back to what they watch.
+    let agent = of_kind(&objects, "VoiceAgent");
+    let greeting = world.cluster.get(agent).await?.data["spec"]["greeting"].clone();
+    world.cluster.merge(agent, &json!({"spec": {"greeting": {"text": "The clinic is open again."}}})).await?;
+    let heard = hear_the_change(&world).await;
+    world.cluster.merge(agent, &json!({"spec": {"greeting": greeting}})).await?;
+    world.cluster.wait_condition(agent, "Ready", "True", READY_LIMIT).await?;
+    heard
+}
+
+async fn during_the_outage(world: &World, mut call: voxplane_e2e::scenario::Conversation) -> Result<()> {
+    ensure!(world.cluster.client().apiserver_version().await.is_err(), "the API server still answers");
+    call.say("what are your opening hours").await?;
+    let answer = call.listen(Duration::from_secs(20)).await?;
+    assert_eq!(voice::recognise(&answer.samples, &ANSWERS)?.as_deref(), Some(ANSWERS[0]));
+
+    // A new caller is answered as well: everything a call needs is in memory or in Postgres.
+    let mut next = world.dial(CLINIC_NUMBER).await?;
+    let greeting = next.listen(Duration::from_secs(15)).await?;
+    assert!(greeting.segment.millis() > 300, "a call that comes during the outage is greeted");
+    next.hang_up().await?;
+
+    call.say("goodbye").await?;
+    assert_eq!(call.ended(Duration::from_secs(30)).await?, EndCause::ByFarEnd);
+    Ok(())
+}
+
+async fn hear_the_change(world: &World) -> Result<()> {
+    let deadline = tokio::time::Instant::now() + READY_LIMIT;
+    loop {
+        let mut call = world.dial(CLINIC_NUMBER).await?;
+        let greeting = call.listen(Duration::from_secs(15)).await?;
+        call.hang_up().await?;
+        let heard = voice::recognise(&greeting.samples, &CHANGED)?;
+        if heard.as_deref() == Some(CHANGED[0]) {
+            return Ok(());
+        }
+        ensure!(tokio::time::Instant::now() < deadline, "callers still hear {heard:?}");
+    }
+}

@@ -1,0 +1,110 @@
+//! The promise: `kubectl drain` of a node with a live call ends, after the call has ended as its people wanted.
+#![cfg(feature = "lab")]
+#![allow(missing_docs)]
+
+use std::{process::Stdio, time::Duration};
+
+use anyhow::{Context, Result, ensure};
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt as _;
+use tokio::{
+    process::{Child, Command},
+    time::{Instant, sleep, timeout},
+};
+use voxplane_e2e::{
+    caller::EndCause,
+    lab, voice,
+    world::{CLINIC_NAMESPACE, CLINIC_NUMBER, READY_LIMIT, World},
+};
+
+const RUNTIME: &str = "voxplane.dev/component=runtime";
+const BUSY: &str = "voxplane.dev/component=runtime,voxplane.dev/busy=true";
+/// From the end of the call: the mark of a busy pod goes after ten seconds, kubectl asks again every five, and the
+/// operator is thrown off the node as well and must lead again first.
+const DRAIN_LIMIT: Duration = Duration::from_secs(180);
+const ANSWERS: [&str; 2] = [
+    "our opening hours are monday to friday from nine in the morning to five in the afternoon",
+    "we are located at twelve maple street",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_is_drained_when_its_calls_are_over() -> Result<()> {
+    let world = World::open().await?;
+    lab::revive(&world.env, "node2").await?;
+    world.sample("dental-clinic").await?;
+    let call = world.dial(CLINIC_NUMBER).await?;
+    let node = node_of(&busy_pod(&world).await?)?;
+    println!("the call is on {node}");
+
+    let drain = kubectl(&world, &["drain", &node, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=300s"])?;
+    let outcome = drained(&world, call, drain, &node).await;
+    let allowed = kubectl(&world, &["uncordon", &node])?.wait_with_output().await?;
+    outcome?;
+    ensure!(allowed.status.success(), "{}", String::from_utf8_lossy(&allowed.stderr));
+    Ok(())
+}
+
+async fn drained(
+    world: &World,
+    mut call: voxplane_e2e::scenario::Conversation,
+    mut drain: Child,
+    node: &str,
+) -> Result<()> {
+    call.listen(Duration::from_secs(15)).await?;
+    // Long enough for kubectl to have tried, and for whatever it could evict to be gone.
+    sleep(Duration::from_secs(10)).await;
+    call.say("what are your opening hours").await?;
+    let answer = call.listen(Duration::from_secs(20)).await?;
+    assert_eq!(voice::recognise(&answer.samples, &ANSWERS)?.as_deref(), Some(ANSWERS[0]));
+    ensure!(drain.try_wait()?.is_none(), "the drain ended while the call goes on");
+    call.say("goodbye").await?;
+    assert_eq!(call.ended(Duration::from_secs(30)).await?, EndCause::ByFarEnd);
+
+    let over = Instant::now();
+    let output = timeout(DRAIN_LIMIT, drain.wait_with_output()).await.context("the drain does not end")??;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "kubectl drain: {said}");
+    println!("drained {:.1} s after the call", over.elapsed().as_secs_f64());
+
+    // The next caller is answered on the other node.
+    let deadline = Instant::now() + READY_LIMIT;
+    let mut next = loop {
+        match world.dial(CLINIC_NUMBER).await {
+            Ok(call) => break call,
+            Err(error) => ensure!(Instant::now() < deadline, "nobody answers any more: {error:#}"),
+        }
+        sleep(Duration::from_secs(1)).await;
+    };
+    next.listen(Duration::from_secs(15)).await?;
+    let other = node_of(&busy_pod(world).await?)?;
+    assert_ne!(other, node);
+    next.hang_up().await?;
+    Ok(())
+}
+
+/// The pod that carries the only call.
+async fn busy_pod(world: &World) -> Result<Pod> {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        let pods = world.pods(CLINIC_NAMESPACE, BUSY).await?;
+        if let Some(pod) = pods.into_iter().find(|pod| pod.metadata.deletion_timestamp.is_none()) {
+            return Ok(pod);
+        }
+        let all = world.pods(CLINIC_NAMESPACE, RUNTIME).await?;
+        let names: Vec<_> = all.iter().map(|pod| pod.name_any()).collect();
+        ensure!(Instant::now() < deadline, "no pod is marked as busy: {names:?}");
+        sleep(Duration::from_millis(200)).await;
+    }
+}
+
+fn node_of(pod: &Pod) -> Result<String> {
+    pod.spec.as_ref().and_then(|spec| spec.node_name.clone()).context("the pod is on no node")
+}
+
+fn kubectl(world: &World, arguments: &[&str]) -> Result<Child> {
+    let program = std::env::var("VOXPLANE_KUBECTL").unwrap_or_else(|_| "kubectl".to_owned());
+    let mut command = Command::new(&program);
+    command.env("KUBECONFIG", &world.env.kubeconfig).args(arguments).kill_on_drop(true);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().with_context(|| format!("starting {program}: put kubectl on the PATH (`lab tools --env`)"))
+}
