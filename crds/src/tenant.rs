@@ -1,6 +1,7 @@
 //! `Tenant`: one client of an agency, with its own namespace, limits and legal texts.
 
 use crate::{
+    agent_defaults::AgentDefaults,
     defaults::{default_from_schema, defaults},
     refs::Contact,
     schema::{EXTENDED_RESOURCE, TIME_ZONE, UUID},
@@ -55,6 +56,9 @@ pub struct TenantSpec {
     #[serde(default)]
     #[schemars(default = "crate::defaults::object")]
     pub compliance: Compliance,
+    /// Settings for all its agents, where the agent does not state them. A change applies to the next call. Omitted: none.
+    #[serde(default, skip_serializing_if = "AgentDefaults::is_empty")]
+    pub defaults: AgentDefaults,
     /// Refuses every call of this tenant. Resources and numbers are kept. Omitted: false. Changing it needs the right
     /// `set-limits`.
     #[serde(default)]

@@ -9,7 +9,7 @@ use voxplane_control::v1::CallConfig;
 use voxplane_crds::conditions::{is_true, types};
 use voxplane_crds::names::PoolId;
 use voxplane_crds::voice_agent::Placement;
-use voxplane_crds::{Agency, PhoneNumber, Tenant, VoiceAgent};
+use voxplane_crds::{Agency, PhoneNumber, Tenant, VoiceAgent, effective};
 use voxplane_platform::redact::Redacted;
 use voxplane_store::TenantId;
 use voxplane_store::calls::Limits;
@@ -158,10 +158,10 @@ fn route(
     agent: &VoiceAgent,
 ) -> Route {
     let bases = world.bases_of(agent);
-    let config = compile(owner.agency, owner.tenant, owner.agent, tenant, agent, &bases);
-    let spec = &agent.spec;
-    let uses_keys = !spec.secret_refs().is_empty();
-    let busy_message = claim.spec.overflow.message.clone().unwrap_or_else(|| spec.messages.busy.clone());
+    let settings = effective(&agency.spec, &tenant.spec, &agent.spec);
+    let config = compile(owner.agency, owner.tenant, owner.agent, tenant, agent, &settings, &bases);
+    let uses_keys = !settings.secrets().is_empty();
+    let busy_message = claim.spec.overflow.message.clone().unwrap_or_else(|| settings.messages.value.busy.clone());
     Route {
         agency: owner.agency,
         tenant: owner.tenant,
@@ -169,9 +169,9 @@ fn route(
         number: Redacted::new(number.to_owned()),
         pool: pool_of(agent),
         capabilities: vec![
-            format!("stt/{}", spec.stt.provider.as_str()),
-            format!("llm/{}", spec.llm.provider.as_str()),
-            format!("tts/{}", spec.tts.provider.as_str()),
+            format!("stt/{}", settings.stt.value.provider.as_str()),
+            format!("llm/{}", settings.llm.value.provider.as_str()),
+            format!("tts/{}", settings.tts.value.provider.as_str()),
         ],
         credentials_hash: if uses_keys {
             // An unknown hash matches no pod: better refused than answered without keys.

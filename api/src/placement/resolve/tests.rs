@@ -131,3 +131,16 @@ fn an_agent_with_keys_needs_a_pod_that_has_read_them() {
     assert_eq!(route.credentials_hash.as_deref(), Some(""), "the operator has not published a hash yet");
     assert!(route.capabilities.contains(&"llm/openai-compatible".to_owned()));
 }
+
+#[test]
+fn an_agent_that_inherits_keys_needs_a_pod_that_has_read_them_too() {
+    let mut fixture = Fixture::new();
+    let defaults = json!({"llm": {"provider": "openai-compatible", "model": "m", "baseUrl": "https://llm.example.com/v1",
+                                  "secretRef": {"name": "llm"}}, "messages": {"busy": "Try again."},
+                          "limits": {"maxDurationSeconds": 60}});
+    fixture.agency("acme", ACME, json!({"defaults": defaults}));
+    let route = routed(resolve(&fixture.directory, "+15550100", Some("ST_acme")));
+    assert_eq!(route.credentials_hash.as_deref(), Some(""));
+    assert!(route.capabilities.contains(&"llm/openai-compatible".to_owned()));
+    assert_eq!((route.busy_message.as_deref(), route.max_duration.as_secs()), (Some("Try again."), 60));
+}
