@@ -2,7 +2,7 @@
 
 use crate::{
     schema::LANGUAGE,
-    voice_agent::{BargeIn, Goodbye, Greeting, Limits, Llm, Messages, Prompt, Silence, Stt, Tts, Turn, Vad},
+    voice_agent::{BargeIn, Closed, Goodbye, Greeting, Limits, Llm, Messages, Prompt, Silence, Stt, Tts, Turn, Vad},
 };
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
@@ -59,6 +59,10 @@ pub struct AgentDefaults {
     /// What is said when something goes wrong. Omitted: nothing is set here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub messages: Option<Messages>,
+    /// What happens to calls outside of the tenant's `businessHours`; an agent that it names is looked for beside the
+    /// one that was called. Omitted: nothing is set here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed: Option<Closed>,
 }
 
 impl AgentDefaults {

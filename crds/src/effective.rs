@@ -12,7 +12,9 @@ use std::sync::LazyLock;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::voice_agent::{BargeIn, Goodbye, Greeting, Limits, Llm, Messages, Prompt, Silence, Stt, Tts, Turn, Vad};
+use crate::voice_agent::{
+    BargeIn, Closed, Goodbye, Greeting, Limits, Llm, Messages, Prompt, Silence, Stt, Tts, Turn, Vad,
+};
 use crate::{AgencySpec, TenantSpec, VoiceAgentSpec, names};
 
 /// The level that decided a block.
@@ -75,6 +77,8 @@ macro_rules! blocks {
         #[derive(Clone, Debug, PartialEq)]
         pub struct Effective<'a> {
             $($(#[$doc])* pub $field: Sourced<&'a $ty>,)*
+            /// What happens outside of business hours; nothing is built in.
+            pub closed: Option<Sourced<&'a Closed>>,
         }
 
         struct BuiltIn {
@@ -83,7 +87,7 @@ macro_rules! blocks {
 
         static BUILT_IN: LazyLock<BuiltIn> = LazyLock::new(|| BuiltIn { $($field: $built_in,)* });
 
-        /// Names of all blocks, as they are written in `spec` and `spec.defaults`.
+        /// Names of all blocks that have a built-in value, as they are written in `spec` and `spec.defaults`.
         pub const BLOCKS: &[&str] = &[$($name),*];
 
         /// What the calls of `agent` use.
@@ -92,14 +96,17 @@ macro_rules! blocks {
             let (by_agency, by_tenant) = (&agency.defaults, &tenant.defaults);
             Effective {
                 $($field: settle(&agent.$field, &by_tenant.$field, &by_agency.$field, &BUILT_IN.$field),)*
+                closed: stated(&agent.closed, &by_tenant.closed, &by_agency.closed),
             }
         }
 
         impl Effective<'_> {
-            /// The level that decided each block, in the order of [`BLOCKS`].
+            /// The level that decided each block, in the order of [`BLOCKS`]; then `closed`, if it is stated.
             #[must_use]
             pub fn origins(&self) -> Vec<(&'static str, Origin)> {
-                vec![$(($name, self.$field.origin)),*]
+                let mut origins = vec![$(($name, self.$field.origin)),*];
+                origins.extend(self.closed.map(|closed| ("closed", closed.origin)));
+                origins
             }
 
             /// All blocks, as a spec would write them.
@@ -109,6 +116,9 @@ macro_rules! blocks {
             pub fn to_value(&self) -> Result<Value, serde_json::Error> {
                 let mut all = Map::new();
                 $(all.insert($name.to_owned(), serde_json::to_value(self.$field.value)?);)*
+                if let Some(closed) = self.closed {
+                    all.insert("closed".to_owned(), serde_json::to_value(closed.value)?);
+                }
                 Ok(Value::Object(all))
             }
         }
@@ -152,9 +162,12 @@ fn settle<'a, T>(
     agency: &'a Option<T>,
     built_in: &'static T,
 ) -> Sourced<&'a T> {
+    stated(agent, tenant, agency).unwrap_or(Sourced { value: built_in, origin: Origin::BuiltIn })
+}
+
+fn stated<'a, T>(agent: &'a Option<T>, tenant: &'a Option<T>, agency: &'a Option<T>) -> Option<Sourced<&'a T>> {
     let levels = [(agent, Origin::Agent), (tenant, Origin::TenantDefault), (agency, Origin::AgencyDefault)];
-    let stated = levels.into_iter().find_map(|(block, origin)| Some(Sourced { value: block.as_ref()?, origin }));
-    stated.unwrap_or(Sourced { value: built_in, origin: Origin::BuiltIn })
+    levels.into_iter().find_map(|(block, origin)| Some(Sourced { value: block.as_ref()?, origin }))
 }
 
 /// A Secret that the agent's calls need.

@@ -219,6 +219,22 @@ fn explain_names_the_level_that_decided() {
 }
 
 #[test]
+fn explain_tells_whether_it_is_open() {
+    let mut world = world("healthy");
+    let fact = |world: &World, name: &str| {
+        let agent = world.agents.iter().find(|agent| agent.metadata.name.as_deref() == Some("receptionist")).unwrap();
+        let data = serde_json::to_value(Explanation::of(agent, world, now())).unwrap();
+        data["effective"].as_array().unwrap().iter().find(|fact| fact["name"] == name).map(|fact| fact["value"].clone())
+    };
+    assert_eq!(fact(&world, "business hours"), None);
+    // Now is a Saturday.
+    world.tenants[0].data["spec"]["businessHours"] = json!({"weekly": [{"day": "Monday"}]});
+    world.tenants[0].data["spec"]["defaults"] = json!({"closed": {"message": "We are closed."}});
+    assert_eq!(fact(&world, "business hours"), Some(json!("closed now, at 2026-11-21 11:00: weekly Saturday")));
+    assert_eq!(fact(&world, "when closed"), Some(json!("says \"We are closed.\" and hangs up")));
+}
+
+#[test]
 fn explain_says_what_it_may_not_see() {
     let mut world = world("healthy");
     world.agencies.clear();

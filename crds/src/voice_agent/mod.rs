@@ -2,6 +2,7 @@
 //!
 //! | module | what it holds |
 //! | --- | --- |
+//! | [`closed`] | what happens outside of the tenant's business hours |
 //! | [`conversation`] | what the agent says: prompt, greeting, goodbye, silence, limits, messages |
 //! | [`listening`] | when the caller is speaking, has finished, or interrupts |
 //! | [`providers`] | speech recognition, language model, speech synthesis |
@@ -9,6 +10,7 @@
 //! | [`scheduling`] | which nodes they run on, with which accelerators and model files |
 //! | [`scaling`] | who decides how many there are |
 
+pub mod closed;
 pub mod conversation;
 pub mod listening;
 pub mod providers;
@@ -16,6 +18,7 @@ pub mod runtime;
 pub mod scaling;
 pub mod scheduling;
 
+pub use closed::Closed;
 pub use conversation::{Goodbye, Greeting, GreetingMode, Limits, Messages, Prompt, Silence};
 pub use listening::{BargeIn, Turn, TurnStrategy, Vad, VadCustom, VadPreset};
 pub use providers::{Llm, LlmOptions, LlmProvider, Stt, SttOptions, SttProvider, Tts, TtsProvider};
@@ -126,6 +129,10 @@ pub struct VoiceAgentSpec {
     /// in English.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub messages: Option<Messages>,
+    /// What happens to calls outside of the tenant's `businessHours`. Omitted: the tenant's default, else the agency's,
+    /// else the agent takes calls at any time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed: Option<Closed>,
     /// The pods the agent's calls run on.
     #[serde(default)]
     #[schemars(default = "crate::defaults::object")]

@@ -1,10 +1,13 @@
 //! What follows from several fields, or from several objects, together. It says what `api/src/placement` and
 //! `operator/src/voice_agent` make of them; a table of the plugin's page lists each with its rule.
 
+use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 use kube::api::DynamicObject;
 use serde::Serialize;
 use serde_json::Value;
+use voxplane_crds::hours::Schedule;
+use voxplane_crds::voice_agent::Closed;
 use voxplane_crds::{AgencySpec, Effective, Origin, TenantSpec};
 
 use super::fields::{Source, source_of};
@@ -31,15 +34,18 @@ pub fn of(
     settings: Option<&Effective<'_>>,
     numbers: &[&DynamicObject],
     world: &World,
+    now: Timestamp,
 ) -> Vec<Fact> {
     let (agency, tenant) = world.owners(&agent.namespace().unwrap_or_default());
     let mut facts = vec![takes_calls(agent, agency, tenant), spoken_name(agent)];
     if let Some(tenant) = tenant {
         facts.extend(of_tenant(tenant));
+        facts.extend(hours(tenant, now));
     }
     if let Some(settings) = settings {
         facts.extend(providers(settings));
         facts.extend(listening(settings));
+        facts.extend(settings.closed.map(|closed| when_closed(closed.value, closed.origin)));
     }
     facts.extend(knowledge(agent, world));
     facts.extend(numbers.iter().filter_map(|number| busy(settings, number)));
@@ -92,6 +98,30 @@ fn of_tenant(tenant: &DynamicObject) -> Vec<Fact> {
         fact("said first", spoken(said(&disclosure)), from(&disclosure)),
         fact("then, for consent", spoken(said(&consent)), from(&consent)),
     ]
+}
+
+/// Whether the tenant is open at this moment, by the rule that the API would name in the ledger.
+fn hours(tenant: &DynamicObject, now: Timestamp) -> Option<Fact> {
+    let spec: TenantSpec = serde_json::from_value(tenant.data["spec"].clone()).ok()?;
+    let name = "business hours";
+    Some(match Schedule::new(spec.business_hours.as_ref()?, &spec.timezone) {
+        Ok(schedule) => {
+            let moment = schedule.at(now);
+            let state = if moment.open { "open" } else { "closed" };
+            fact(name, format!("{state} now, at {}: {}", moment.local, moment.rule), "tenant spec.businessHours")
+        }
+        Err(bad) => fact(name, format!("not understood, so they close nothing: {bad}"), "tenant spec.businessHours"),
+    })
+}
+
+fn when_closed(closed: &Closed, origin: Origin) -> Fact {
+    let value = match (&closed.message, &closed.greeting, &closed.agent_ref) {
+        (Some(message), ..) => format!("says {message:?} and hangs up"),
+        (_, Some(greeting), _) => format!("begins with {greeting:?}"),
+        (_, _, Some(agent)) => format!("agent {} answers", agent.name),
+        (None, None, None) => "answers as always".to_owned(),
+    };
+    fact("when closed", value, origin.path("closed"))
 }
 
 /// Who recognises, answers and speaks. Of keys only the name is told.

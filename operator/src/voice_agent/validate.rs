@@ -156,7 +156,21 @@ fn unresolved(agent: &VoiceAgent, home: &Home, seen: &Observed) -> Option<Proble
     if let Err(problem) = credentials::permitted(&home.effective(agent), &seen.secrets) {
         return Some(problem);
     }
+    if let Some(problem) = stand_in(agent, home, seen) {
+        return Some(problem);
+    }
     let missing = seen.missing_knowledge.first()?;
     let message = format!("spec.knowledgeBases: there is no KnowledgeBase {missing:?} in this namespace");
     Some(Problem::new(reasons::REF_NOT_FOUND, message))
+}
+
+/// What is wrong with the agent that answers outside of business hours.
+fn stand_in(agent: &VoiceAgent, home: &Home, seen: &Observed) -> Option<Problem> {
+    let closed = home.effective(agent).closed?;
+    let name = &closed.value.agent_ref.as_ref()?.name;
+    let field = closed.origin.path("closed.agentRef");
+    if seen.agents.iter().any(|other| other.name_any() == *name) {
+        return None;
+    }
+    Some(Problem::new(reasons::REF_NOT_FOUND, format!("{field}: there is no VoiceAgent {name:?} in this namespace")))
 }

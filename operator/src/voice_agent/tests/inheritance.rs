@@ -94,3 +94,16 @@ fn what_agents_inherit_restarts_no_pod_until_calls_may_last_longer() {
     let grace = longer.spec.unwrap().template.spec.unwrap().termination_grace_period_seconds.unwrap();
     assert!(grace > 7_200);
 }
+
+#[test]
+fn the_agent_that_answers_when_it_is_closed_must_exist() {
+    let day = agent(NAMESPACE, "day", "{closed: {agentRef: {name: night}}}");
+    let unresolved = |agents| {
+        let seen = seen(agents);
+        validate::check(&seen.agents[0], &seen).unwrap().unresolved
+    };
+    let problem = unresolved(vec![day.clone()]).unwrap();
+    assert_eq!(problem.reason, reasons::REF_NOT_FOUND);
+    assert_eq!(problem.message, "spec.closed.agentRef: there is no VoiceAgent \"night\" in this namespace");
+    assert!(unresolved(vec![day, agent(NAMESPACE, "night", "{}")]).is_none());
+}
