@@ -7,6 +7,7 @@ pub use carriers::{
 };
 
 use crate::{
+    agent_defaults::AgentDefaults,
     defaults::{default_from_schema, defaults},
     refs::Contact,
     schema::UUID,
@@ -59,6 +60,10 @@ pub struct AgencySpec {
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub carriers: Vec<CarrierConnection>,
+    /// Settings for the agents of all its tenants, where neither the agent nor its tenant states them. A change applies
+    /// to the next call. Omitted: none.
+    #[serde(default, skip_serializing_if = "AgentDefaults::is_empty")]
+    pub defaults: AgentDefaults,
     /// Refuses every call of every tenant of this agency. Resources and numbers are kept. Omitted: false.
     /// Changing it needs the right `set-limits`.
     #[serde(default)]

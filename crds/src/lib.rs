@@ -3,6 +3,8 @@
 //! | module | what it holds |
 //! | --- | --- |
 //! | [`agency`], [`tenant`], [`voice_agent`], [`phone_number`], [`knowledge_base`] | one resource kind each |
+//! | [`agent_defaults`], [`effective`] | settings that agents inherit, and what they come to |
+//! | [`hours`] | whether a tenant is open at a time |
 //! | [`refs`] | references and contact details shared by the kinds |
 //! | [`status`] | what every status has, whatever its kind |
 //! | [`conditions`] | condition types and reasons, and how a condition list is updated |
@@ -15,7 +17,10 @@
 mod defaults;
 
 pub mod agency;
+pub mod agent_defaults;
 pub mod conditions;
+pub mod effective;
+pub mod hours;
 pub mod knowledge_base;
 pub mod labels;
 pub mod names;
@@ -27,6 +32,8 @@ pub mod tenant;
 pub mod voice_agent;
 
 pub use agency::{Agency, AgencySpec, AgencyStatus};
+pub use agent_defaults::AgentDefaults;
+pub use effective::{Effective, Origin, effective};
 pub use knowledge_base::{KnowledgeBase, KnowledgeBaseSpec, KnowledgeBaseStatus};
 pub use phone_number::{PhoneNumber, PhoneNumberSpec, PhoneNumberStatus};
 pub use tenant::{Tenant, TenantSpec, TenantStatus};

@@ -55,6 +55,13 @@ pub fn tenant_namespace(agency: &str, tenant: &str) -> String {
     format!("{NAMESPACE_PREFIX}{agency}{NAMESPACE_SEPARATOR}{tenant}")
 }
 
+/// The name under which a pool's pods find the key of a Secret. Names of Secrets that can be referenced hold no
+/// underscore, so that no Secret of a tenant's can pass for one of its agency's.
+#[must_use]
+pub fn credential(secret: &str, is_the_agencys: bool) -> String {
+    if is_the_agencys { format!("agency_{secret}") } else { secret.to_owned() }
+}
+
 /// Whose namespace it is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum NamespaceOwner {

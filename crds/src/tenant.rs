@@ -1,6 +1,11 @@
 //! `Tenant`: one client of an agency, with its own namespace, limits and legal texts.
 
+mod business_hours;
+
+pub use business_hours::{BusinessHours, Day, OpeningDay, SpecialDate, TimeRange};
+
 use crate::{
+    agent_defaults::AgentDefaults,
     defaults::{default_from_schema, defaults},
     refs::Contact,
     schema::{EXTENDED_RESOURCE, TIME_ZONE, UUID},
@@ -40,10 +45,14 @@ pub struct TenantSpec {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 100))]
     pub display_name: String,
-    /// IANA time zone of the business (`Europe/Berlin`); times spoken to callers are in it. Omitted: UTC.
+    /// IANA time zone of the business (`Europe/Berlin`); times spoken to callers and
+    /// `businessHours` are in it. Omitted: UTC.
     #[serde(default = "default::timezone")]
     #[schemars(length(min = 1, max = 64), pattern(TIME_ZONE))]
     pub timezone: String,
+    /// When it is open. What an agent does at other times is in its `closed`. Omitted: always.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub business_hours: Option<BusinessHours>,
     /// Whom to reach about this tenant. Omitted: nobody is named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contact: Option<Contact>,
@@ -55,6 +64,9 @@ pub struct TenantSpec {
     #[serde(default)]
     #[schemars(default = "crate::defaults::object")]
     pub compliance: Compliance,
+    /// Settings for all its agents, where the agent does not state them. A change applies to the next call. Omitted: none.
+    #[serde(default, skip_serializing_if = "AgentDefaults::is_empty")]
+    pub defaults: AgentDefaults,
     /// Refuses every call of this tenant. Resources and numbers are kept. Omitted: false. Changing it needs the right
     /// `set-limits`.
     #[serde(default)]

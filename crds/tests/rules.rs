@@ -264,3 +264,31 @@ fn a_number_never_changes_and_what_answers_may() {
     let errors = number("+15550101", "day").validate_cel_update(&old).unwrap_err();
     refused(&errors.to_string(), "`number` cannot be changed");
 }
+
+#[test]
+fn what_happens_when_closed_is_one_thing() {
+    let closed = |closed: Value| json!({"closed": closed});
+    for good in
+        [json!({"message": "We are closed."}), json!({"greeting": "Closed."}), json!({"agentRef": {"name": "n"}})]
+    {
+        assert_eq!(verdict!(VoiceAgent, "a", closed(good.clone())), "", "{good}");
+    }
+    for bad in [json!({}), json!({"message": "We are closed.", "agentRef": {"name": "n"}})] {
+        refused(&verdict!(VoiceAgent, "a", closed(bad)), "give exactly one of `message`");
+    }
+}
+
+#[test]
+fn hours_end_after_they_begin() {
+    let hours = |range: Value| json!({"businessHours": {"weekly": [{"day": "Monday", "ranges": [range]}]}});
+    for good in [
+        json!({"from": "09:00", "to": "17:00"}),
+        json!({"from": "00:00", "to": "24:00"}),
+        json!({"from": "22:00", "to": "02:00", "nextDay": true}),
+    ] {
+        assert_eq!(verdict!(Tenant, "a", hours(good.clone())), "", "{good}");
+    }
+    refused(&verdict!(Tenant, "a", hours(json!({"from": "09:00", "to": "05:00"}))), "a range ends after it begins");
+    let long = json!({"from": "09:00", "to": "10:00", "nextDay": true});
+    refused(&verdict!(Tenant, "a", hours(long)), "at most a day long");
+}

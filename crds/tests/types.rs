@@ -6,8 +6,18 @@ use serde_json::json;
 use voxplane_crds::{
     AgencySpec, PhoneNumber, TenantSpec, VoiceAgentSpec,
     agency::NumberGrant,
+    effective,
     voice_agent::{VadCustom, VadPreset},
 };
+
+/// The end of a turn, the detection of speech and the keys of an agent whose owners set nothing.
+fn on_its_own(spec: serde_json::Value) -> (i32, VadCustom, Vec<(String, &'static str)>) {
+    let (agency, tenant) = (AgencySpec::default(), TenantSpec::default());
+    let agent: VoiceAgentSpec = serde_json::from_value(spec).unwrap();
+    let settings = effective(&agency, &tenant, &agent);
+    let secrets = settings.secrets().iter().map(|secret| (secret.name.to_owned(), secret.provider)).collect();
+    (settings.end_of_turn_silence_ms(), settings.vad.value.parameters(), secrets)
+}
 
 #[test]
 fn defaults_are_those_of_the_schema() {
@@ -18,13 +28,12 @@ fn defaults_are_those_of_the_schema() {
     assert!(tenant.compliance.disclosure.is_some());
     let agent = VoiceAgentSpec::default();
     assert_eq!((agent.runtime.replicas, agent.runtime.calls_per_replica), (1, 4));
-    assert_eq!(agent.vad.parameters(), VadPreset::CallCentre.parameters());
     assert_eq!(agent, serde_json::from_value(json!({})).unwrap());
 }
 
 #[test]
 fn the_end_of_a_turn_is_the_turns_own_or_the_detections() {
-    let silence = |spec| serde_json::from_value::<VoiceAgentSpec>(spec).unwrap().end_of_turn_silence_ms();
+    let silence = |spec| on_its_own(spec).0;
     assert_eq!(silence(json!({})), 350);
     assert_eq!(silence(json!({"vad": {"preset": "ElderlyCallers"}})), 500);
     assert_eq!(silence(json!({"vad": {"custom": {"minSilenceMs": 420}}})), 420);
@@ -33,20 +42,19 @@ fn the_end_of_a_turn_is_the_turns_own_or_the_detections() {
 
 #[test]
 fn a_custom_detection_fills_in_what_it_leaves_out() {
-    let agent: VoiceAgentSpec = serde_json::from_value(json!({"vad": {"custom": {"thresholdPercent": 60}}})).unwrap();
+    let parameters = |spec| on_its_own(spec).1;
     let expected = VadCustom { threshold_percent: 60, min_speech_ms: 250, min_silence_ms: 350 };
-    assert_eq!(agent.vad.parameters(), expected);
+    assert_eq!(parameters(json!({"vad": {"custom": {"thresholdPercent": 60}}})), expected);
+    assert_eq!(parameters(json!({})), VadPreset::CallCentre.parameters());
 }
 
 #[test]
 fn secrets_are_listed_with_their_provider() {
-    let agent: VoiceAgentSpec = serde_json::from_value(json!({"llm": {
+    let spec = json!({"llm": {
         "provider": "openai-compatible", "model": "m", "baseUrl": "https://llm/v1", "secretRef": {"name": "key"},
-    }}))
-    .unwrap();
-    let refs: Vec<_> = agent.secret_refs().into_iter().map(|(secret, provider)| (&*secret.name, provider)).collect();
-    assert_eq!(refs, [("key", "openai-compatible")]);
-    assert!(VoiceAgentSpec::default().secret_refs().is_empty());
+    }});
+    assert_eq!(on_its_own(spec).2, [("key".to_owned(), "openai-compatible")]);
+    assert!(on_its_own(json!({})).2.is_empty());
 }
 
 #[test]

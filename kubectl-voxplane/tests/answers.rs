@@ -184,6 +184,66 @@ fn explain_as_data() {
 }
 
 #[test]
+fn explain_names_the_level_that_decided() {
+    let mut world = world("healthy");
+    let model = json!({"provider": "openai-compatible", "model": "small", "baseUrl": "https://llm.example.com/v1",
+                       "secretRef": {"name": "llm"}});
+    world.agencies[0].data["spec"]["defaults"] = json!({"llm": model, "limits": {"maxDurationSeconds": 60},
+                                                        "vad": {"preset": "Noisy"}});
+    world.tenants[0].data["spec"]["defaults"] = json!({"limits": {"maxDurationSeconds": 90}, "bargeIn": {}});
+    let agent = world.agents.iter_mut().find(|agent| agent.metadata.name.as_deref() == Some("receptionist")).unwrap();
+    let spec = agent.data["spec"].as_object_mut().unwrap();
+    for block in ["llm", "limits", "vad", "tts"] {
+        spec.remove(block);
+    }
+    // As an earlier version of the definitions left it behind: nobody wrote it.
+    spec.insert("bargeIn".to_owned(), json!({"enabled": true, "minWords": 2, "minSpeechMs": 500}));
+    let agent = agent.clone();
+    let explanation = Explanation::of(&agent, &world, now());
+    let field = |path: &str| {
+        let field = explanation.fields.iter().find(|field| field.path == path).unwrap();
+        (field.value.clone(), field.source.as_text())
+    };
+    assert_eq!(field("spec.llm.model"), (json!("small"), "agency default".to_owned()));
+    assert_eq!(field("spec.limits.maxDurationSeconds"), (json!(90), "tenant default".to_owned()));
+    assert_eq!(field("spec.tts.voice"), (json!("slt"), "default".to_owned()));
+    assert_eq!(field("spec.greeting.text").1, "spec, set by kubectl");
+    let data = serde_json::to_value(&explanation).unwrap();
+    let fact = |name: &str| data["effective"].as_array().unwrap().iter().find(|fact| fact["name"] == name).unwrap();
+    let (value, from) =
+        ("openai-compatible small, key from Secret llm of the agency's namespace", "the agency's spec.defaults.llm");
+    assert_eq!(*fact("answers"), json!({"name": "answers", "value": value, "from": from}));
+    assert_eq!(fact("somebody speaks")["from"], "the agency's spec.defaults.vad.preset Noisy");
+    let [shadow] = &explanation.notes[..] else { panic!("{:?}", explanation.notes) };
+    assert!(shadow.starts_with("spec.bargeIn was filled in by an earlier version"), "{shadow}");
+}
+
+#[test]
+fn explain_tells_whether_it_is_open() {
+    let mut world = world("healthy");
+    let fact = |world: &World, name: &str| {
+        let agent = world.agents.iter().find(|agent| agent.metadata.name.as_deref() == Some("receptionist")).unwrap();
+        let data = serde_json::to_value(Explanation::of(agent, world, now())).unwrap();
+        data["effective"].as_array().unwrap().iter().find(|fact| fact["name"] == name).map(|fact| fact["value"].clone())
+    };
+    assert_eq!(fact(&world, "business hours"), None);
+    // Now is a Saturday.
+    world.tenants[0].data["spec"]["businessHours"] = json!({"weekly": [{"day": "Monday"}]});
+    world.tenants[0].data["spec"]["defaults"] = json!({"closed": {"message": "We are closed."}});
+    assert_eq!(fact(&world, "business hours"), Some(json!("closed now, at 2026-11-21 11:00: weekly Saturday")));
+    assert_eq!(fact(&world, "when closed"), Some(json!("says \"We are closed.\" and hangs up")));
+}
+
+#[test]
+fn explain_says_what_it_may_not_see() {
+    let mut world = world("healthy");
+    world.agencies.clear();
+    let agent = world.agents[0].clone();
+    let explanation = Explanation::of(&agent, &world, now());
+    assert!(explanation.notes.iter().any(|note| note.starts_with("The agency could not be read")));
+}
+
+#[test]
 fn explain_survives_fields_of_a_newer_version() {
     let mut world = world("healthy");
     let agent = world.agents.iter_mut().find(|agent| agent.metadata.name.as_deref() == Some("receptionist")).unwrap();

@@ -6,7 +6,7 @@ use kube::core::ObjectMeta;
 use uuid::Uuid;
 use voxplane_crds::conditions::{self, reasons, types};
 use voxplane_crds::names::{self, NamespaceOwner};
-use voxplane_crds::{Agency, Tenant};
+use voxplane_crds::{Agency, AgencySpec, Effective, Tenant, TenantSpec, VoiceAgent, effective};
 use voxplane_store::{AgencyId, TenantId};
 
 use crate::status::Problem;
@@ -26,6 +26,12 @@ pub struct Home {
 }
 
 impl Home {
+    /// What an agent's calls use.
+    #[must_use]
+    pub fn effective<'a>(&'a self, agent: &'a VoiceAgent) -> Effective<'a> {
+        effective(&self.agency.spec, &self.tenant.spec, &agent.spec)
+    }
+
     /// Why no calls are taken, if none are.
     #[must_use]
     pub fn suspension(&self) -> Option<Problem> {
@@ -95,6 +101,19 @@ pub fn last_ids(stores: &Stores, namespace: &str) -> Option<(AgencyId, TenantId)
     let agency_id = stores.agency(&agency)?.status?.id?.parse::<Uuid>().ok()?;
     let tenant_id = stores.tenant(&agency, &tenant)?.status?.id?.parse::<Uuid>().ok()?;
     Some((agency_id.into(), tenant_id.into()))
+}
+
+/// The longest that a call of an agent may last, in seconds, however its owners are judged at present. For clean-up.
+#[must_use]
+pub fn longest_call(stores: &Stores, agent: &VoiceAgent) -> i32 {
+    let namespace = agent.namespace().unwrap_or_default();
+    let (agency, tenant) = match names::owner_of_namespace(&namespace) {
+        Some(NamespaceOwner::Tenant { agency, tenant }) => (stores.agency(&agency), stores.tenant(&agency, &tenant)),
+        _ => (None, None),
+    };
+    let agency = agency.map_or_else(AgencySpec::default, |agency| agency.spec);
+    let tenant = tenant.map_or_else(TenantSpec::default, |tenant| tenant.spec);
+    effective(&agency, &tenant, &agent.spec).limits.value.max_duration_seconds
 }
 
 /// Whether an object is on its way out.

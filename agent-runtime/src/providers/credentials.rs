@@ -93,6 +93,18 @@ mod tests {
         assert!(!format!("{credential:?}").contains("sk-1"));
     }
 
+    /// The operator puts keys that an agent inherits from its agency beside its own, under another name.
+    #[test]
+    fn an_agencys_key_and_a_tenants_of_the_same_name_are_two() {
+        let directory = tempfile::tempdir().unwrap();
+        for (name, key) in [("vendor", "of-the-tenant"), ("agency_vendor", "of-the-agency")] {
+            std::fs::write(directory.path().join(name), key).unwrap();
+        }
+        let read = |name| Credentials::new(directory.path()).read(name, "llm.secretRef").unwrap();
+        assert_eq!(read("agency_vendor").key.expose_secret(), "of-the-agency");
+        assert_eq!(read("vendor").key.expose_secret(), "of-the-tenant");
+    }
+
     #[test]
     fn a_missing_key_names_field_and_fix() {
         let error = Credentials::new("/nowhere").read("vendor", "llm.secretRef").unwrap_err();

@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 use voxplane_control::v1 as wire;
 use voxplane_crds::voice_agent::{GreetingMode, TurnStrategy};
-use voxplane_crds::{KnowledgeBase, Tenant, VoiceAgent};
+use voxplane_crds::{Effective, KnowledgeBase, Tenant, VoiceAgent};
 
 use crate::cluster::id_of;
 
@@ -16,13 +16,14 @@ use crate::cluster::id_of;
 /// examples use 150 to 300 ms.
 const PREFIX_PADDING_MS: u32 = 200;
 
-/// Compiles the configuration of one call.
+/// Compiles the configuration of one call of `agent`, whose settings are `settings`.
 pub fn compile(
     agency_id: Uuid,
     tenant_id: Uuid,
     agent_id: Uuid,
     tenant: &Tenant,
     agent: &VoiceAgent,
+    settings: &Effective<'_>,
     bases: &[Arc<KnowledgeBase>],
 ) -> wire::CallConfig {
     let spec = &agent.spec;
@@ -31,49 +32,49 @@ pub fn compile(
         tenant_id: tenant_id.to_string(),
         agent_id: agent_id.to_string(),
         agent_name: if spec.display_name.is_empty() { agent.name_any() } else { spec.display_name.clone() },
-        language: spec.language.clone(),
+        language: settings.language.value.clone(),
         timezone: tenant.spec.timezone.clone(),
-        persona: spec.persona.clone(),
-        system_prompt: spec.prompt.system.clone(),
+        persona: settings.persona.value.clone(),
+        system_prompt: settings.prompt.value.system.clone(),
         greeting: Some(wire::Greeting {
-            mode: match spec.greeting.mode {
+            mode: match settings.greeting.value.mode {
                 GreetingMode::AgentFirst => wire::greeting::Mode::AgentFirst,
                 GreetingMode::CallerFirst => wire::greeting::Mode::CallerFirst,
             }
             .into(),
-            text: spec.greeting.text.clone(),
+            text: settings.greeting.value.text.clone(),
         }),
         disclosure: tenant.spec.compliance.disclosure.clone().unwrap_or_default(),
         consent_message: tenant.spec.compliance.consent_message.clone().unwrap_or_default(),
-        stt: Some(stt(agent)),
-        llm: Some(llm(agent)),
-        tts: Some(tts(agent)),
-        vad: Some(vad(agent)),
+        stt: Some(stt(settings)),
+        llm: Some(llm(settings)),
+        tts: Some(tts(settings)),
+        vad: Some(vad(settings)),
         turn: Some(wire::TurnConfig {
-            strategy: match spec.turn.strategy {
+            strategy: match settings.turn.value.strategy {
                 TurnStrategy::Fixed => wire::turn_config::Strategy::Fixed,
             }
             .into(),
-            silence_ms: positive(spec.end_of_turn_silence_ms()),
+            silence_ms: positive(settings.end_of_turn_silence_ms()),
         }),
         barge_in: Some(wire::BargeInConfig {
-            enabled: spec.barge_in.enabled,
-            min_words: positive(spec.barge_in.min_words),
-            min_speech_ms: positive(spec.barge_in.min_speech_ms),
+            enabled: settings.barge_in.value.enabled,
+            min_words: positive(settings.barge_in.value.min_words),
+            min_speech_ms: positive(settings.barge_in.value.min_speech_ms),
         }),
         silence: Some(wire::SilenceConfig {
-            prompt_after_ms: seconds(spec.silence.prompt_after_seconds),
-            prompt: spec.silence.prompt.clone(),
-            max_prompts: positive(spec.silence.max_prompts),
-            farewell: spec.silence.farewell.clone(),
+            prompt_after_ms: seconds(settings.silence.value.prompt_after_seconds),
+            prompt: settings.silence.value.prompt.clone(),
+            max_prompts: positive(settings.silence.value.max_prompts),
+            farewell: settings.silence.value.farewell.clone(),
         }),
         goodbye: Some(wire::GoodbyeConfig {
-            phrases: spec.goodbye.phrases.clone(),
-            message: spec.goodbye.message.clone(),
+            phrases: settings.goodbye.value.phrases.clone(),
+            message: settings.goodbye.value.message.clone(),
         }),
         limits: Some(wire::LimitsConfig {
-            max_duration_ms: seconds(spec.limits.max_duration_seconds),
-            max_duration_message: spec.limits.max_duration_message.clone(),
+            max_duration_ms: seconds(settings.limits.value.max_duration_seconds),
+            max_duration_message: settings.limits.value.max_duration_message.clone(),
         }),
         knowledge: Some(wire::KnowledgeConfig {
             knowledge_base_ids: bases
@@ -83,47 +84,47 @@ pub fn compile(
                 .collect(),
             top_k: bases.iter().map(|base| positive(base.spec.retrieval.top_k)).max().unwrap_or_default(),
         }),
-        error_message: spec.messages.error.clone(),
+        error_message: settings.messages.value.error.clone(),
     }
 }
 
-fn stt(agent: &VoiceAgent) -> wire::SttConfig {
-    let stt = &agent.spec.stt;
+fn stt(settings: &Effective<'_>) -> wire::SttConfig {
+    let stt = settings.stt.value;
     wire::SttConfig {
         provider: stt.provider.as_str().to_owned(),
         model: stt.model.clone().unwrap_or_default(),
-        credential: stt.secret_ref.as_ref().map(|secret| secret.name.clone()).unwrap_or_default(),
+        credential: settings.credential("stt.secretRef"),
         phrases: stt.options.phrases.clone(),
         ..wire::SttConfig::default()
     }
 }
 
-fn llm(agent: &VoiceAgent) -> wire::LlmConfig {
-    let llm = &agent.spec.llm;
+fn llm(settings: &Effective<'_>) -> wire::LlmConfig {
+    let llm = settings.llm.value;
     wire::LlmConfig {
         provider: llm.provider.as_str().to_owned(),
         model: llm.model.clone().unwrap_or_default(),
         base_url: llm.base_url.clone().unwrap_or_default(),
-        credential: llm.secret_ref.as_ref().map(|secret| secret.name.clone()).unwrap_or_default(),
+        credential: settings.credential("llm.secretRef"),
         temperature: percent(llm.options.temperature_percent),
         max_tokens: positive(llm.options.max_tokens),
         ..wire::LlmConfig::default()
     }
 }
 
-fn tts(agent: &VoiceAgent) -> wire::TtsConfig {
-    let tts = &agent.spec.tts;
+fn tts(settings: &Effective<'_>) -> wire::TtsConfig {
+    let tts = settings.tts.value;
     wire::TtsConfig {
         provider: tts.provider.as_str().to_owned(),
         voice: tts.voice.clone(),
-        credential: tts.secret_ref.as_ref().map(|secret| secret.name.clone()).unwrap_or_default(),
+        credential: settings.credential("tts.secretRef"),
         speed: percent(tts.speed_percent),
         ..wire::TtsConfig::default()
     }
 }
 
-fn vad(agent: &VoiceAgent) -> wire::VadConfig {
-    let parameters = agent.spec.vad.parameters();
+fn vad(settings: &Effective<'_>) -> wire::VadConfig {
+    let parameters = settings.vad.value.parameters();
     wire::VadConfig {
         threshold: percent(parameters.threshold_percent),
         min_speech_ms: positive(parameters.min_speech_ms),

@@ -2,6 +2,7 @@
 //! `placer` acts.
 
 mod compile;
+mod hours;
 mod pick;
 mod placer;
 mod resolve;

@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -63,6 +64,8 @@ impl Outcome {
         match self {
             Self::Placed => "placed",
             Self::Deferred => "deferred",
+            // Wanted by the tenant, so not counted among the refusals that somebody is alerted of.
+            Self::RefusedAloud(RefusalReason::Closed) | Self::Refused(RefusalReason::Closed) => "closed",
             Self::RefusedAloud(_) => "refused_aloud",
             Self::Refused(_) => "refused",
             Self::Stranger => "stranger",
@@ -228,7 +231,7 @@ impl Placer {
             Found::Served => return Ok(Outcome::Duplicate),
             Found::Nobody => return Ok(Outcome::NoCaller),
         };
-        let route = match self.route(room, &caller) {
+        let route = match self.route(room, &caller, Timestamp::now()) {
             Ok(route) => route,
             Err(outcome) => {
                 // No call row: nobody owns this call. The carrier gets 486.
@@ -258,7 +261,7 @@ impl Placer {
             Found::Served => return Ok(Outcome::Duplicate),
             Found::Nobody => return Ok(Outcome::NoCaller),
         };
-        match self.route(&call.room, &caller) {
+        match self.route(&call.room, &caller, call.created_at) {
             // Else re-pointed or removed meanwhile: this call's owner is not the number's any more.
             Ok(route) if is_same(call, &route) => self.serve(known(call, &caller, &route)).await,
             _ => {
@@ -285,10 +288,11 @@ impl Placer {
         }
     }
 
-    /// Whose call it is; else why nobody's.
-    fn route(&self, room: &str, caller: &Leg) -> Result<Route, Outcome> {
+    /// Whose call it is; else why nobody's. The time is that of its arrival, so that a call that is placed again is
+    /// still the same agent's when the tenant has closed meanwhile.
+    fn route(&self, room: &str, caller: &Leg, arrived: Timestamp) -> Result<Route, Outcome> {
         let dialled = caller.dialled.as_ref().map(|number| number.expose().as_str()).unwrap_or_default();
-        match resolve(&self.parts.directory, dialled, caller.trunk_id.as_deref()) {
+        match resolve(&self.parts.directory, dialled, caller.trunk_id.as_deref(), arrived) {
             Resolution::Routed(route) => Ok(*route),
             Resolution::Stranger => {
                 info!(livekit.room = shown(room), "a caller dialled a number that no tenant has");

@@ -3,19 +3,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use kube::ResourceExt as _;
+use serde_json::Value;
 use uuid::Uuid;
 use voxplane_control::v1::CallConfig;
 use voxplane_crds::conditions::{is_true, types};
 use voxplane_crds::names::PoolId;
 use voxplane_crds::voice_agent::Placement;
-use voxplane_crds::{Agency, PhoneNumber, Tenant, VoiceAgent};
+use voxplane_crds::{Agency, PhoneNumber, Tenant, VoiceAgent, effective};
 use voxplane_platform::redact::Redacted;
 use voxplane_store::TenantId;
 use voxplane_store::calls::Limits;
 use voxplane_telephony::E164;
 
 use super::compile::{compile, hash};
+use super::hours::{self, Action};
 use crate::cluster::{Directory, id_of, ids, is_being_deleted};
 
 /// What to do with a caller.
@@ -65,6 +68,8 @@ pub struct Route {
     pub busy_message: Option<String>,
     /// Whether to serve at all.
     pub verdict: Verdict,
+    /// What the tenant's business hours meant, for the ledger; `None`: it has none.
+    pub hours: Option<Value>,
 }
 
 /// Whether a routed call is served.
@@ -92,6 +97,8 @@ pub enum RefusalReason {
     AgentPaused,
     /// Agency, tenant or agent is being deleted.
     BeingDeleted,
+    /// It is outside of the tenant's business hours.
+    Closed,
     /// A limit on calls at one time is reached.
     LimitReached,
     /// No runtime pod has a free slot.
@@ -106,19 +113,20 @@ impl RefusalReason {
             Self::TenantSuspended => "tenant_suspended",
             Self::AgentPaused => "agent_paused",
             Self::BeingDeleted => "being_deleted",
+            Self::Closed => "closed",
             Self::LimitReached => "limit_reached",
             Self::NoCapacity => "no_capacity",
         }
     }
 
-    /// Whether calling again later may help: such calls end as `busy`, others as `rejected`.
+    /// Whether calling again in a while may help: such calls end as `busy`, others as `rejected`.
     pub fn is_busy(self) -> bool {
         matches!(self, Self::AgentPaused | Self::LimitReached | Self::NoCapacity)
     }
 }
 
-/// Decides about a caller who dialled `dialled` over LiveKit's trunk `trunk`.
-pub fn resolve(world: &Directory, dialled: &str, trunk: Option<&str>) -> Resolution {
+/// Decides about a caller who dialled `dialled` over LiveKit's trunk `trunk`, and who arrived at `now`.
+pub fn resolve(world: &Directory, dialled: &str, trunk: Option<&str>, now: Timestamp) -> Resolution {
     let Ok(number) = E164::parse_sip(dialled) else { return Resolution::Stranger };
     let number = number.as_str();
     let Some(claim) = claim(world, number, trunk) else { return Resolution::Stranger };
@@ -138,7 +146,51 @@ pub fn resolve(world: &Directory, dialled: &str, trunk: Option<&str>) -> Resolut
         return unroutable("its agent is not registered yet");
     };
     let owner = Owner { agency: agency_id, tenant: tenant_id, agent: agent_id };
-    Resolution::Routed(Box::new(route(world, owner, number, &claim, &agency, &tenant, &agent)))
+    let settings = effective(&agency.spec, &tenant.spec, &agent.spec);
+    let hours = hours::decide(&tenant, settings.closed.map(|closed| closed.value), now);
+    let Some(hours) = hours else {
+        return Resolution::Routed(Box::new(route(world, owner, number, &claim, &agency, &tenant, &agent)));
+    };
+    // Only whoever is closed hands over: the other agent answers whatever its own `closed` says.
+    let other = match &hours.action {
+        Action::HandTo(name) => stand_in(world, &namespace, name),
+        _ => None,
+    };
+    let mut route = match &other {
+        Some((other, id)) => route(world, Owner { agent: *id, ..owner }, number, &claim, &agency, &tenant, other),
+        None => route(world, owner, number, &claim, &agency, &tenant, &agent),
+    };
+    apply_hours(&mut route, hours, other.is_some());
+    Resolution::Routed(Box::new(route))
+}
+
+/// The agent of the same tenant that answers for a closed one.
+fn stand_in(world: &Directory, namespace: &str, name: &str) -> Option<(Arc<VoiceAgent>, Uuid)> {
+    let agent = world.agent(namespace, name)?;
+    let id = id_of(agent.status.as_ref())?;
+    Some((agent, id))
+}
+
+/// Makes the route say what the hours ask for. Whoever is suspended or paused stays so.
+fn apply_hours(route: &mut Route, hours: hours::Hours, handed_over: bool) {
+    route.hours = Some(hours.entry);
+    if route.verdict != Verdict::Serve {
+        return;
+    }
+    let refuse = |message| Verdict::Refuse { reason: RefusalReason::Closed, message };
+    match hours.action {
+        Action::Answer => {}
+        Action::Say(message) => route.verdict = refuse(Some(message)),
+        // Better no answer than the wrong agent's: the agent's status says that the other one is missing.
+        Action::HandTo(_) if !handed_over => route.verdict = refuse(None),
+        Action::HandTo(_) => {}
+        Action::Greet(text) => {
+            if let Some(greeting) = &mut route.config.greeting {
+                greeting.text = text;
+                route.config_hash = hash(&route.config);
+            }
+        }
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -158,10 +210,10 @@ fn route(
     agent: &VoiceAgent,
 ) -> Route {
     let bases = world.bases_of(agent);
-    let config = compile(owner.agency, owner.tenant, owner.agent, tenant, agent, &bases);
-    let spec = &agent.spec;
-    let uses_keys = !spec.secret_refs().is_empty();
-    let busy_message = claim.spec.overflow.message.clone().unwrap_or_else(|| spec.messages.busy.clone());
+    let settings = effective(&agency.spec, &tenant.spec, &agent.spec);
+    let config = compile(owner.agency, owner.tenant, owner.agent, tenant, agent, &settings, &bases);
+    let uses_keys = !settings.secrets().is_empty();
+    let busy_message = claim.spec.overflow.message.clone().unwrap_or_else(|| settings.messages.value.busy.clone());
     Route {
         agency: owner.agency,
         tenant: owner.tenant,
@@ -169,9 +221,9 @@ fn route(
         number: Redacted::new(number.to_owned()),
         pool: pool_of(agent),
         capabilities: vec![
-            format!("stt/{}", spec.stt.provider.as_str()),
-            format!("llm/{}", spec.llm.provider.as_str()),
-            format!("tts/{}", spec.tts.provider.as_str()),
+            format!("stt/{}", settings.stt.value.provider.as_str()),
+            format!("llm/{}", settings.llm.value.provider.as_str()),
+            format!("tts/{}", settings.tts.value.provider.as_str()),
         ],
         credentials_hash: if uses_keys {
             // An unknown hash matches no pod: better refused than answered without keys.
@@ -187,6 +239,7 @@ fn route(
         limits: limits(world, agency, tenant),
         verdict: verdict(agency, tenant, agent, &busy_message),
         busy_message: Some(busy_message).filter(|text| !text.is_empty()),
+        hours: None,
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! | module | what it holds |
 //! | --- | --- |
+//! | [`closed`] | what happens outside of the tenant's business hours |
 //! | [`conversation`] | what the agent says: prompt, greeting, goodbye, silence, limits, messages |
 //! | [`listening`] | when the caller is speaking, has finished, or interrupts |
 //! | [`providers`] | speech recognition, language model, speech synthesis |
@@ -9,6 +10,7 @@
 //! | [`scheduling`] | which nodes they run on, with which accelerators and model files |
 //! | [`scaling`] | who decides how many there are |
 
+pub mod closed;
 pub mod conversation;
 pub mod listening;
 pub mod providers;
@@ -16,6 +18,7 @@ pub mod runtime;
 pub mod scaling;
 pub mod scheduling;
 
+pub use closed::Closed;
 pub use conversation::{Goodbye, Greeting, GreetingMode, Limits, Messages, Prompt, Silence};
 pub use listening::{BargeIn, Turn, TurnStrategy, Vad, VadCustom, VadPreset};
 pub use providers::{Llm, LlmOptions, LlmProvider, Stt, SttOptions, SttProvider, Tts, TtsProvider};
@@ -24,8 +27,8 @@ pub use scaling::{Scaling, ScalingMode, ScalingStatus};
 pub use scheduling::{Gpu, ModelVolume, Toleration, TopologySpread};
 
 use crate::{
-    defaults::{default_from_schema, defaults},
-    refs::{LocalRef, LocalSecretRef},
+    defaults::default_from_schema,
+    refs::LocalRef,
     schema::{LANGUAGE, UUID},
     status::common_status,
 };
@@ -59,7 +62,7 @@ use serde::{Deserialize, Serialize};
     printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
     printcolumn(name = "Slots", type_ = "integer", json_path = ".status.slots.ready", description = "Calls its pods can carry at once"),
     printcolumn(name = "Busy", type_ = "integer", json_path = ".status.slots.busy", description = "Calls its pods carry now"),
-    printcolumn(name = "Language", type_ = "string", json_path = ".spec.language", priority = 1),
+    printcolumn(name = "Language", type_ = "string", json_path = ".spec.language", priority = 1, description = "Language that the agent states itself; empty: inherited"),
     printcolumn(name = "Pool", type_ = "string", json_path = ".status.pool", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
@@ -70,67 +73,66 @@ pub struct VoiceAgentSpec {
     #[schemars(length(max = 100))]
     pub display_name: String,
     /// Who the agent is and how it talks, in a sentence or two. The language model reads it before the prompt. Omitted:
-    /// nothing is said about it.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    /// the tenant's default, else the agency's, else nothing is said about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2_000))]
-    pub persona: String,
-    /// What the language model is told to do.
-    #[serde(default)]
-    #[schemars(default = "crate::defaults::object")]
-    pub prompt: Prompt,
-    /// How the call begins.
-    #[serde(default)]
-    #[schemars(default = "crate::defaults::object")]
-    pub greeting: Greeting,
-    /// Language of the conversation as a BCP 47 tag. Omitted: `en-US`.
-    #[serde(default = "default::language")]
+    pub persona: Option<String>,
+    /// What the language model is told to do. Omitted: the tenant's default, else the agency's, else to answer briefly,
+    /// and only from what it was given to read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<Prompt>,
+    /// How the call begins. Omitted: the tenant's default, else the agency's, else a neutral greeting in English.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub greeting: Option<Greeting>,
+    /// Language of the conversation as a BCP 47 tag. Omitted: the tenant's default, else the agency's, else `en-US`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 2, max = 35), pattern(LANGUAGE))]
-    pub language: String,
-    /// Speech recognition (speech to text).
-    #[serde(default)]
-    #[schemars(default = "crate::defaults::object")]
-    pub stt: Stt,
-    /// The language model that finds the answers.
-    // The API server checks a default against the type's rules before it fills in the fields, so `{}` will not do.
-    #[serde(default)]
-    pub llm: Llm,
-    /// Speech synthesis (text to speech).
-    #[serde(default)]
-    #[schemars(default = "crate::defaults::object")]
-    pub tts: Tts,
-    /// Voice activity detection: when somebody is speaking.
-    #[serde(default)]
-    #[schemars(default = "crate::defaults::object")]
-    pub vad: Vad,
-    /// When the caller has finished and the agent may answer.
-    #[serde(default)]
-    #[schemars(default = "crate::defaults::object")]
-    pub turn: Turn,
-    /// Whether and when the caller can interrupt the agent.
-    #[serde(default)]
-    #[schemars(default = "crate::defaults::object")]
-    pub barge_in: BargeIn,
+    pub language: Option<String>,
+    /// Speech recognition (speech to text). Omitted: the tenant's default, else the agency's, else `pocketsphinx`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stt: Option<Stt>,
+    /// The language model that finds the answers. Omitted: the tenant's default, else the agency's, else `extractive`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub llm: Option<Llm>,
+    /// Speech synthesis (text to speech). Omitted: the tenant's default, else the agency's, else `flite`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tts: Option<Tts>,
+    /// Voice activity detection: when somebody is speaking. Omitted: the tenant's default, else the agency's, else the
+    /// preset `CallCentre`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vad: Option<Vad>,
+    /// When the caller has finished and the agent may answer. Omitted: the tenant's default, else the agency's, else
+    /// after the silence that `vad` names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn: Option<Turn>,
+    /// Whether and when the caller can interrupt the agent. Omitted: the tenant's default, else the agency's, else
+    /// after two words or half a second of speech.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub barge_in: Option<BargeIn>,
     /// The KnowledgeBases in the same namespace that the agent answers from. Omitted: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub knowledge_bases: Vec<LocalRef>,
-    /// What ends the call, and the last words.
-    #[serde(default)]
-    #[schemars(default = "crate::defaults::object")]
-    pub goodbye: Goodbye,
-    /// What happens when the caller says nothing.
-    #[serde(default)]
-    #[schemars(default = "crate::defaults::object")]
-    pub silence: Silence,
-    /// Limits of one call.
-    #[serde(default)]
-    #[schemars(default = "crate::defaults::object")]
-    pub limits: Limits,
-    /// What is said when something goes wrong.
-    #[serde(default)]
-    #[schemars(default = "crate::defaults::object")]
-    pub messages: Messages,
+    /// What ends the call, and the last words. Omitted: the tenant's default, else the agency's, else `goodbye` and
+    /// `bye`, and a neutral goodbye in English.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub goodbye: Option<Goodbye>,
+    /// What happens when the caller says nothing. Omitted: the tenant's default, else the agency's, else two questions,
+    /// 8 seconds apart, before hanging up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silence: Option<Silence>,
+    /// Limits of one call. Omitted: the tenant's default, else the agency's, else 1800 seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Limits>,
+    /// What is said when something goes wrong. Omitted: the tenant's default, else the agency's, else neutral sentences
+    /// in English.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub messages: Option<Messages>,
+    /// What happens to calls outside of the tenant's `businessHours`. Omitted: the tenant's default, else the agency's,
+    /// else the agent takes calls at any time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed: Option<Closed>,
     /// The pods the agent's calls run on.
     #[serde(default)]
     #[schemars(default = "crate::defaults::object")]
@@ -138,28 +140,6 @@ pub struct VoiceAgentSpec {
     /// Refuses new calls as busy; calls that are under way go on. Omitted: false.
     #[serde(default)]
     pub paused: bool,
-}
-
-impl VoiceAgentSpec {
-    /// Milliseconds of silence that end the caller's turn: the turn's own value, else the voice activity detection's.
-    #[must_use]
-    pub fn end_of_turn_silence_ms(&self) -> i32 {
-        self.turn.silence_ms.unwrap_or_else(|| self.vad.parameters().min_silence_ms)
-    }
-
-    /// The Secrets that the agent's providers need, each with the provider's name, which is the value that the
-    /// Secret's label `voxplane.dev/provider` must have.
-    #[must_use]
-    pub fn secret_refs(&self) -> Vec<(&LocalSecretRef, &'static str)> {
-        [
-            (&self.stt.secret_ref, self.stt.provider.as_str()),
-            (&self.llm.secret_ref, self.llm.provider.as_str()),
-            (&self.tts.secret_ref, self.tts.provider.as_str()),
-        ]
-        .into_iter()
-        .filter_map(|(secret, provider)| secret.as_ref().map(|secret| (secret, provider)))
-        .collect()
-    }
 }
 
 /// What the operator observed of a voice agent.
@@ -221,7 +201,4 @@ pub struct Slots {
     pub busy: i32,
 }
 
-defaults! {
-    language: String = "en-US";
-}
 default_from_schema!(VoiceAgentSpec);

@@ -1,11 +1,14 @@
 //! What follows from several fields, or from several objects, together. It says what `api/src/placement` and
 //! `operator/src/voice_agent` make of them; a table of the plugin's page lists each with its rule.
 
+use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 use kube::api::DynamicObject;
 use serde::Serialize;
 use serde_json::Value;
-use voxplane_crds::{AgencySpec, TenantSpec, VoiceAgentSpec};
+use voxplane_crds::hours::Schedule;
+use voxplane_crds::voice_agent::Closed;
+use voxplane_crds::{AgencySpec, Effective, Origin, TenantSpec};
 
 use super::fields::{Source, source_of};
 use crate::world::{World, is_set, number, pool_of_agent, text, within};
@@ -28,20 +31,24 @@ fn fact(name: &'static str, value: impl Into<String>, from: impl Into<String>) -
 /// Everything in effect for an agent's calls.
 pub fn of(
     agent: &DynamicObject,
-    typed: Option<&VoiceAgentSpec>,
+    settings: Option<&Effective<'_>>,
     numbers: &[&DynamicObject],
     world: &World,
+    now: Timestamp,
 ) -> Vec<Fact> {
     let (agency, tenant) = world.owners(&agent.namespace().unwrap_or_default());
     let mut facts = vec![takes_calls(agent, agency, tenant), spoken_name(agent)];
     if let Some(tenant) = tenant {
         facts.extend(of_tenant(tenant));
+        facts.extend(hours(tenant, now));
     }
-    if let Some(spec) = typed {
-        facts.extend(listening(agent, spec));
+    if let Some(settings) = settings {
+        facts.extend(providers(settings));
+        facts.extend(listening(settings));
+        facts.extend(settings.closed.map(|closed| when_closed(closed.value, closed.origin)));
     }
     facts.extend(knowledge(agent, world));
-    facts.extend(numbers.iter().map(|number| busy(agent, number)));
+    facts.extend(numbers.iter().filter_map(|number| busy(settings, number)));
     facts.extend(pool(agent, world));
     facts.extend(limits(agency, tenant));
     facts
@@ -73,8 +80,8 @@ fn of_tenant(tenant: &DynamicObject) -> Vec<Fact> {
     let defaults = serde_json::to_value(TenantSpec::default()).unwrap_or_default();
     let from = |path: &[&str]| {
         let whence = match source_of(tenant, path, &defaults) {
-            Source::Default => "default",
             Source::Spec { .. } => "spec",
+            Source::Tenant | Source::Agency | Source::Default => "default",
         };
         format!("tenant spec.{} ({whence})", path.join("."))
     };
@@ -93,16 +100,67 @@ fn of_tenant(tenant: &DynamicObject) -> Vec<Fact> {
     ]
 }
 
-fn listening(agent: &DynamicObject, spec: &VoiceAgentSpec) -> Vec<Fact> {
-    let vad = spec.vad.parameters();
-    let preset = text(agent, "/spec/vad/preset");
-    let from = match (&spec.vad.custom, preset) {
-        (Some(_), _) => "spec.vad.custom".to_owned(),
-        (None, "") => "default preset".to_owned(),
-        (None, preset) => format!("spec.vad.preset {preset}"),
+/// Whether the tenant is open at this moment, by the rule that the API would name in the ledger.
+fn hours(tenant: &DynamicObject, now: Timestamp) -> Option<Fact> {
+    let spec: TenantSpec = serde_json::from_value(tenant.data["spec"].clone()).ok()?;
+    let name = "business hours";
+    Some(match Schedule::new(spec.business_hours.as_ref()?, &spec.timezone) {
+        Ok(schedule) => {
+            let moment = schedule.at(now);
+            let state = if moment.open { "open" } else { "closed" };
+            fact(name, format!("{state} now, at {}: {}", moment.local, moment.rule), "tenant spec.businessHours")
+        }
+        Err(bad) => fact(name, format!("not understood, so they close nothing: {bad}"), "tenant spec.businessHours"),
+    })
+}
+
+fn when_closed(closed: &Closed, origin: Origin) -> Fact {
+    let value = match (&closed.message, &closed.greeting, &closed.agent_ref) {
+        (Some(message), ..) => format!("says {message:?} and hangs up"),
+        (_, Some(greeting), _) => format!("begins with {greeting:?}"),
+        (_, _, Some(agent)) => format!("agent {} answers", agent.name),
+        (None, None, None) => "answers as always".to_owned(),
     };
-    let silence = spec.end_of_turn_silence_ms();
-    let decided = if spec.turn.silence_ms.is_some() { "spec.turn.silenceMs".to_owned() } else { from.clone() };
+    fact("when closed", value, origin.path("closed"))
+}
+
+/// Who recognises, answers and speaks. Of keys only the name is told.
+fn providers(settings: &Effective<'_>) -> Vec<Fact> {
+    let keys = settings.secrets();
+    let of = |name, stage: &str, value: String, origin: Origin| {
+        let key = keys.iter().find(|key| key.field.strip_suffix(".secretRef") == Some(stage));
+        let key = key.map(|key| {
+            let whose = if key.origin.keys_are_the_agencys() { "the agency's" } else { "this" };
+            format!(", key from Secret {} of {whose} namespace", key.name)
+        });
+        fact(name, format!("{value}{}", key.unwrap_or_default()), decided_by(origin, stage))
+    };
+    let (stt, llm, tts) = (settings.stt, settings.llm, settings.tts);
+    let model = |model: &Option<String>| model.as_ref().map(|model| format!(" {model}")).unwrap_or_default();
+    vec![
+        of("understands", "stt", format!("{}{}", stt.value.provider.as_str(), model(&stt.value.model)), stt.origin),
+        of("answers", "llm", format!("{}{}", llm.value.provider.as_str(), model(&llm.value.model)), llm.origin),
+        of("speaks", "tts", format!("{} {}", tts.value.provider.as_str(), tts.value.voice), tts.origin),
+    ]
+}
+
+fn decided_by(origin: Origin, field: &str) -> String {
+    match origin {
+        Origin::BuiltIn => "default".to_owned(),
+        stated => stated.path(field),
+    }
+}
+
+fn listening(settings: &Effective<'_>) -> Vec<Fact> {
+    let (detection, turn) = (settings.vad, settings.turn);
+    let vad = detection.value.parameters();
+    let from = match (&detection.value.custom, detection.value.preset) {
+        (Some(_), _) => detection.origin.path("vad.custom"),
+        (None, Some(preset)) => format!("{} {preset:?}", detection.origin.path("vad.preset")),
+        (None, None) => "default preset".to_owned(),
+    };
+    let silence = settings.end_of_turn_silence_ms();
+    let decided = if turn.value.silence_ms.is_some() { turn.origin.path("turn.silenceMs") } else { from.clone() };
     let speech = format!(
         "surer than {} %, for {} ms; over after {} ms",
         vad.threshold_percent, vad.min_speech_ms, vad.min_silence_ms
@@ -125,17 +183,15 @@ fn knowledge(agent: &DynamicObject, world: &World) -> Option<Fact> {
 }
 
 /// What a caller hears when nobody can take the call.
-fn busy(agent: &DynamicObject, number: &DynamicObject) -> Fact {
+fn busy(settings: Option<&Effective<'_>>, number: &DynamicObject) -> Option<Fact> {
     let own = text(number, "/spec/overflow/message");
-    let whom = number.name_any();
-    if own.is_empty() {
-        let message = match text(agent, "/spec/messages/busy") {
-            "" => VoiceAgentSpec::default().messages.busy,
-            message => message.to_owned(),
-        };
-        return fact("said when busy", message, format!("spec.messages.busy (number {whom} has none)"));
+    if !own.is_empty() {
+        let from = format!("PhoneNumber {} spec.overflow.message", number.name_any());
+        return Some(fact("said when busy", own, from));
     }
-    fact("said when busy", own, format!("PhoneNumber {whom} spec.overflow.message"))
+    let messages = settings?.messages;
+    let from = format!("{} (number {} has none)", decided_by(messages.origin, "messages.busy"), number.name_any());
+    Some(fact("said when busy", messages.value.busy.clone(), from))
 }
 
 /// A pool's pods are shared by its agents: the largest wish counts.

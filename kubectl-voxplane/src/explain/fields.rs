@@ -8,6 +8,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use kube::api::DynamicObject;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use voxplane_crds::Origin;
+
+use super::inherited::Inherited;
 
 /// One field.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -31,6 +34,10 @@ pub enum Source {
         #[serde(skip_serializing_if = "Option::is_none")]
         manager: Option<String>,
     },
+    /// The tenant's `spec.defaults`.
+    Tenant,
+    /// The agency's `spec.defaults`.
+    Agency,
     /// Nobody did.
     Default,
 }
@@ -42,14 +49,17 @@ impl Source {
         match self {
             Self::Spec { manager: Some(manager) } => format!("spec, set by {manager}"),
             Self::Spec { manager: None } => "spec".to_owned(),
+            Self::Tenant => "tenant default".to_owned(),
+            Self::Agency => "agency default".to_owned(),
             Self::Default => "default".to_owned(),
         }
     }
 }
 
-/// Every field of the object's spec, in the order of `defaults`; what has no default comes after.
+/// Every field of an agent's spec, in the order of its defaults; what has no default comes after.
 #[must_use]
-pub fn of(object: &DynamicObject, defaults: &Value) -> Vec<Field> {
+pub fn of(object: &DynamicObject, inherited: &Inherited) -> Vec<Field> {
+    let defaults = &inherited.defaults;
     let mut merged = defaults.clone();
     overlay(&mut merged, &object.data["spec"]);
     let mut leaves = vec![];
@@ -58,10 +68,20 @@ pub fn of(object: &DynamicObject, defaults: &Value) -> Vec<Field> {
     leaves
         .into_iter()
         .map(|(path, value)| {
-            let source = source(&path, &value, defaults, fields);
+            let source = match path.first().and_then(|block| inherited.origin(block)) {
+                Some(Origin::TenantDefault) => Source::Tenant,
+                Some(Origin::AgencyDefault) => Source::Agency,
+                Some(Origin::Agent | Origin::BuiltIn) | None => source(&path, &value, defaults, fields),
+            };
             Field { path: format!("spec.{}", path.join(".")), value, source }
         })
         .collect()
+}
+
+/// Whether somebody wrote this field of an object's spec, or anything in it.
+#[must_use]
+pub fn is_owned(object: &DynamicObject, field: &str) -> bool {
+    owner(&[field.to_owned()], object.metadata.managed_fields.as_deref().unwrap_or_default()).is_some()
 }
 
 /// Where the value of one field of an object's spec comes from.
@@ -135,8 +155,9 @@ mod tests {
 
     use super::*;
 
-    fn defaults() -> Value {
-        json!({"greeting": {"text": "Hello", "mode": "AgentFirst"}, "paused": false})
+    fn inherited() -> Inherited {
+        let defaults = json!({"greeting": {"text": "Hello", "mode": "AgentFirst"}, "paused": false});
+        Inherited { defaults, origins: vec![] }
     }
 
     fn object(spec: &Value, managed: &Value) -> DynamicObject {
@@ -144,7 +165,7 @@ mod tests {
     }
 
     fn sources(object: &DynamicObject) -> Vec<(String, String)> {
-        of(object, &defaults()).into_iter().map(|field| (field.path, field.source.as_text())).collect()
+        of(object, &inherited()).into_iter().map(|field| (field.path, field.source.as_text())).collect()
     }
 
     fn managed(operation: &str, fields: &Value) -> Value {

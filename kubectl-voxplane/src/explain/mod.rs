@@ -2,6 +2,7 @@
 
 mod effective;
 mod fields;
+mod inherited;
 mod text;
 
 pub use effective::Fact;
@@ -13,11 +14,24 @@ use kube::ResourceExt as _;
 use kube::api::DynamicObject;
 use serde::Serialize;
 use serde_json::Value;
-use voxplane_crds::VoiceAgentSpec;
+use voxplane_crds::{Origin, VoiceAgentSpec};
 
+use self::inherited::{Inherited, Levels};
 use crate::health;
 use crate::status::Node;
 use crate::world::{Kind, World, text as text_of, within};
+
+/// The providers of an agent, its own or inherited. `None` where its owners cannot be read and may say otherwise.
+#[must_use]
+pub fn providers(agent: &DynamicObject, world: &World) -> Option<String> {
+    let mut unread = vec![];
+    let levels = Levels::of(&agent.namespace().unwrap_or_default(), world, &mut unread);
+    let spec = serde_json::from_value::<VoiceAgentSpec>(agent.data["spec"].clone()).ok()?;
+    let settings = levels.settle(&spec);
+    let (stt, llm, tts) = (settings.stt, settings.llm, settings.tts);
+    let known = unread.is_empty() || [stt.origin, llm.origin, tts.origin] == [Origin::Agent; 3];
+    known.then(|| [stt.value.provider.as_str(), llm.value.provider.as_str(), tts.value.provider.as_str()].join(" + "))
+}
 
 /// The answer of `explain`.
 #[derive(Clone, Debug, Serialize)]
@@ -54,21 +68,20 @@ impl Explanation {
         }
         let numbers: Vec<_> =
             within(&world.numbers, &namespace).into_iter().filter(|number| leads_to(number, &name)).collect();
-        let effective = effective::of(agent, typed.as_ref().ok(), &numbers, world);
+        let levels = Levels::of(&namespace, world, &mut notes);
+        let settings = typed.as_ref().ok().map(|typed| levels.settle(typed));
+        let effective = effective::of(agent, settings.as_ref(), &numbers, world, now);
+        let inherited = Inherited::of(settings.as_ref());
+        notes.extend(inherited.shadows(agent, &levels));
         Self {
             agent: Node::of(Kind::VoiceAgent, agent, health::of_resource(agent, now)),
             numbers: numbers.iter().map(|number| number_node(number, now)).collect(),
             knowledge_bases: knowledge(spec, &namespace, world, now),
             effective,
-            fields: fields::of(agent, &defaults()),
+            fields: fields::of(agent, &inherited),
             notes,
         }
     }
-}
-
-/// The spec of an agent that says nothing.
-fn defaults() -> Value {
-    serde_json::to_value(VoiceAgentSpec::default()).unwrap_or_default()
 }
 
 /// Whether a number names the agent, alone or in a squad.

@@ -17,6 +17,7 @@ use serde_json::Value;
 use voxplane_crds::labels;
 use voxplane_crds::names::agency_namespace;
 
+use crate::explain;
 use crate::health::{self, Finding, Health, is_busy};
 use crate::world::{self, Kind, World, number, pool_of_agent, pool_of_pod, text as text_of, within};
 
@@ -89,7 +90,7 @@ fn tenant(world: &World, agency: &str, name: &str, now: Timestamp) -> Node {
     let agents = within(&world.agents, &namespace);
     let pools = pools(world, &namespace, &agents, now);
     node.children.extend(within(&world.bases, &namespace).into_iter().map(|base| knowledge_base(base, now)));
-    node.children.extend(agents.into_iter().map(|agent| voice_agent(agent, now)));
+    node.children.extend(agents.into_iter().map(|agent| voice_agent(agent, world, now)));
     node.children.extend(within(&world.numbers, &namespace).into_iter().map(|found| phone_number(found, now)));
     node.children.extend(pools);
     node
@@ -112,13 +113,9 @@ fn knowledge_base(base: &DynamicObject, now: Timestamp) -> Node {
     node
 }
 
-fn voice_agent(agent: &DynamicObject, now: Timestamp) -> Node {
+fn voice_agent(agent: &DynamicObject, world: &World, now: Timestamp) -> Node {
     let mut node = Node::of(Kind::VoiceAgent, agent, health::of_resource(agent, now));
-    let providers = ["stt", "llm", "tts"].map(|stage| text_of(agent, &format!("/spec/{stage}/provider")));
-    let providers: Vec<&str> = providers.into_iter().filter(|provider| !provider.is_empty()).collect();
-    if !providers.is_empty() {
-        node.facts.push(providers.join(" + "));
-    }
+    node.facts.extend(explain::providers(agent, world));
     node
 }
 

@@ -3,6 +3,7 @@
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 use voxplane_crds::conditions::{Desired, reasons, types};
+use voxplane_crds::hours::{self, Schedule};
 use voxplane_crds::{Tenant, TenantStatus};
 
 use super::observe::Observed;
@@ -36,6 +37,16 @@ pub fn compute(
     status
 }
 
+/// What is wrong with the hours. Calls are taken all the same, so only readiness says it.
+fn hours(tenant: &Tenant) -> Option<Problem> {
+    let spec = &tenant.spec;
+    let bad = match &spec.business_hours {
+        Some(hours) => Schedule::new(hours, &spec.timezone).err(),
+        None => hours::zone(&spec.timezone).err(),
+    };
+    bad.map(|bad| Problem::new(reasons::INVALID, bad.to_string()))
+}
+
 fn judge(tenant: &Tenant, seen: &Observed, valid: &Valid, counting: Counting) -> Judgement {
     let mut judgement = Judgement::good();
     if let Some(obstacle) = counting.obstacle() {
@@ -46,7 +57,8 @@ fn judge(tenant: &Tenant, seen: &Observed, valid: &Valid, counting: Counting) ->
         judgement.programmed = Desired::no(types::PROGRAMMED, reasons::PENDING, message);
     }
     let suspended = seen.agency.as_ref().ok().and_then(|agency| suspension(agency, Some(tenant)));
-    judgement.obstacle = suspended.map(|problem| problem.as_condition(types::READY)).or_else(|| {
+    let hours = hours(tenant).map(|problem| problem.as_condition(types::READY));
+    judgement.obstacle = suspended.map(|problem| problem.as_condition(types::READY)).or(hours).or_else(|| {
         let why = seen.identity.as_ref().and_then(Identity::database_problem)?;
         let message = format!("what exists is kept; nothing new is made: {why}");
         Some(Desired::unknown(types::READY, reasons::DATABASE_UNAVAILABLE, message))

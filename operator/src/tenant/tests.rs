@@ -163,3 +163,26 @@ fn collect(value: &serde_json::Value, found: &mut Vec<serde_json::Value>) {
         _ => {}
     }
 }
+
+#[test]
+fn hours_that_make_no_sense_are_told_and_take_nothing_away() {
+    let mut tenant = tenant("brightline", "dental-clinic");
+    let seen = seen("brightline");
+    let judged = |tenant: &voxplane_crds::Tenant| {
+        let plan = validate::check(tenant, &seen);
+        let status = status::compute(tenant, &seen, &plan, Counting::Yes, now());
+        let ready = voxplane_crds::conditions::find(&status.conditions, types::READY).unwrap().message.clone();
+        (condition(&status, types::ACCEPTED).0, condition(&status, types::READY).1, ready)
+    };
+    assert_eq!(judged(&tenant).1, reasons::READY);
+    tenant.spec.timezone = "Europe/Berln".to_owned();
+    let (accepted, reason, message) = judged(&tenant);
+    assert_eq!((accepted.as_str(), reason.as_str()), ("True", reasons::INVALID), "its agents go on");
+    assert!(message.starts_with("spec.timezone: there is no time zone \"Europe/Berln\""), "{message}");
+    tenant.spec.timezone = "Europe/Berlin".to_owned();
+    let ranges = serde_json::json!([{"from": "09:00", "to": "13:00"}, {"from": "12:00", "to": "15:00"}]);
+    let hours = serde_json::json!({"weekly": [{"day": "Monday", "ranges": ranges}]});
+    tenant.spec.business_hours = Some(serde_json::from_value(hours).unwrap());
+    let (_, _, message) = judged(&tenant);
+    assert!(message.starts_with("spec.businessHours.weekly[Monday].ranges: 09:00-13:00 and 12:00-15:00"), "{message}");
+}

@@ -47,7 +47,7 @@ pub async fn run(agent: &VoiceAgent, ctx: &Context, apply: &Applier) -> Result<C
 /// New calls are refused from the moment of deletion; those under way go on to their end, at most as long as the agent
 /// lets a call last.
 async fn calls_under_way(agent: &VoiceAgent, ctx: &Context) -> Result<Option<Cleanup>, Error> {
-    let limit = i64::from(agent.spec.limits.max_duration_seconds) + DRAIN_MARGIN_SECONDS;
+    let limit = i64::from(home::longest_call(ctx.stores(), agent)) + DRAIN_MARGIN_SECONDS;
     let deleted_at = agent.metadata.deletion_timestamp.as_ref().map(|time| time.0);
     let over = deleted_at.is_some_and(|at| Timestamp::now().duration_since(at) > SignedDuration::from_secs(limit));
     let id = agent.status.as_ref().and_then(|status| status.id.as_deref()).and_then(|id| id.parse::<AgentId>().ok());

@@ -7,8 +7,10 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt as _;
 use sha2::{Digest as _, Sha256};
 use voxplane_crds::conditions::reasons;
-use voxplane_crds::{VoiceAgent, VoiceAgentSpec, labels, names};
+use voxplane_crds::effective::SecretUse;
+use voxplane_crds::{Effective, VoiceAgent, labels, names};
 
+use crate::home::Home;
 use crate::status::Problem;
 
 /// Key of a user's Secret with the provider's key.
@@ -29,45 +31,31 @@ impl std::fmt::Debug for Key {
     }
 }
 
-/// The keys of a pool by name of the user's Secret.
+/// The keys of a pool by the name under which its pods find them.
 pub type KeySet = BTreeMap<String, Key>;
 
-/// The keys that an agent may use.
+/// The keys that an agent may use. `secrets` are by the same names.
 ///
 /// # Errors
 /// A problem for `ResolvedRefs`: a Secret is missing, is not meant to be referenced, or its key would be sent to an
 /// address that it does not allow.
-pub fn permitted(spec: &VoiceAgentSpec, secrets: &BTreeMap<String, Secret>) -> Result<KeySet, Problem> {
-    let mut keys = KeySet::new();
-    for (field, reference, provider, base_url) in references(spec) {
-        let key = permit(field, reference, provider, base_url, secrets)?;
-        keys.insert(reference.to_owned(), key);
-    }
-    Ok(keys)
+pub fn permitted(effective: &Effective<'_>, secrets: &BTreeMap<String, Secret>) -> Result<KeySet, Problem> {
+    effective
+        .secrets()
+        .iter()
+        .map(|wanted| {
+            let credential = wanted.credential();
+            permit(wanted, secrets.get(&credential)).map(|key| (credential, key))
+        })
+        .collect()
 }
 
-type Reference<'a> = (&'static str, &'a str, &'static str, Option<&'a str>);
-
-fn references(spec: &VoiceAgentSpec) -> Vec<Reference<'_>> {
-    [
-        ("spec.stt.secretRef", &spec.stt.secret_ref, spec.stt.provider.as_str(), None),
-        ("spec.llm.secretRef", &spec.llm.secret_ref, spec.llm.provider.as_str(), spec.llm.base_url.as_deref()),
-        ("spec.tts.secretRef", &spec.tts.secret_ref, spec.tts.provider.as_str(), None),
-    ]
-    .into_iter()
-    .filter_map(|(field, reference, provider, url)| Some((field, reference.as_ref()?.name.as_str(), provider, url)))
-    .collect()
-}
-
-fn permit(
-    field: &str,
-    name: &str,
-    provider: &str,
-    base_url: Option<&str>,
-    secrets: &BTreeMap<String, Secret>,
-) -> Result<Key, Problem> {
-    let Some(secret) = secrets.get(name) else {
-        let message = format!("{field}: there is no Secret {name:?} in this namespace");
+fn permit(wanted: &SecretUse<'_>, secret: Option<&Secret>) -> Result<Key, Problem> {
+    let SecretUse { origin, name, provider, base_url, .. } = *wanted;
+    let field = origin.path(wanted.field);
+    let Some(secret) = secret else {
+        let whose = if origin.keys_are_the_agencys() { "the agency's" } else { "this" };
+        let message = format!("{field}: there is no Secret {name:?} in {whose} namespace");
         return Err(Problem::new(reasons::REF_NOT_FOUND, message));
     };
     let refused = |what: String| Problem::new(reasons::REF_NOT_PERMITTED, format!("{field}: Secret {name:?} {what}"));
@@ -95,8 +83,8 @@ fn permit(
         && !endpoints.contains(&normal(url))
     {
         return Err(refused(format!(
-            "does not allow its key to be sent to spec.llm.baseUrl: add that address to its key {ALLOWED_ENDPOINTS:?}, \
-             one per line"
+            "does not allow its key to be sent to {}: add that address to its key {ALLOWED_ENDPOINTS:?}, one per line",
+            origin.path("llm.baseUrl")
         )));
     }
     Ok(Key { api_key, endpoints })
@@ -108,8 +96,8 @@ fn normal(url: &str) -> String {
 
 /// The set of a pool: the keys of all agents that may use theirs. One agent's mistake takes no keys from the others.
 #[must_use]
-pub fn of_pool(agents: &[&VoiceAgent], secrets: &BTreeMap<String, Secret>) -> KeySet {
-    agents.iter().filter_map(|agent| permitted(&agent.spec, secrets).ok()).flatten().collect()
+pub fn of_pool(agents: &[&VoiceAgent], home: &Home, secrets: &BTreeMap<String, Secret>) -> KeySet {
+    agents.iter().filter_map(|agent| permitted(&home.effective(agent), secrets).ok()).flatten().collect()
 }
 
 /// What pods report when they have read exactly this set. It is derived from the keys and says nothing about them.

@@ -68,7 +68,7 @@ impl Kind for VoiceAgent {
         if seen.home.is_ok() && observe::all_readable(ctx.stores(), &namespace) {
             retire::unneeded(&namespace, &membership::needed(&seen.agents), ctx, apply).await?;
         }
-        let uses_secrets = !self.spec.secret_refs().is_empty();
+        let uses_secrets = seen.home.as_ref().is_ok_and(|home| !home.effective(self).secrets().is_empty());
         let again = if uses_secrets { SECRETS_AGAIN } else { RESYNC };
         let scaled = seen.scaling.and_then(|verdict| verdict.decision.look_again);
         // A moment later: peaks are counted in whole samples.

@@ -1,13 +1,13 @@
 //! Everything that is read for a voice agent: its tenant, its siblings, the Secrets they name, its pools.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, ResourceExt as _};
 use voxplane_crds::VoiceAgent;
-use voxplane_crds::names::PoolId;
+use voxplane_crds::names::{self, PoolId};
 use voxplane_store::resources::ResourceKind;
 
 use super::{membership, pool, scaling};
@@ -30,7 +30,7 @@ pub struct Observed {
     pub identity: Option<Identity>,
     /// All agents of the tenant that are not being deleted, itself included.
     pub agents: Vec<VoiceAgent>,
-    /// The Secrets that any of them names, by name; absent if missing.
+    /// The Secrets that any of them uses, by the name under which pods find their keys; absent if missing.
     pub secrets: BTreeMap<String, Secret>,
     /// KnowledgeBases it names that do not exist.
     pub missing_knowledge: Vec<String>,
@@ -74,7 +74,10 @@ pub async fn read(agent: &VoiceAgent, ctx: &Context) -> Result<Observed, Error> 
         Err(_) => None,
     };
     let agents = living(ctx.stores(), agent);
-    let secrets = if home.is_ok() { secrets(&agents, &namespace, ctx).await? } else { BTreeMap::new() };
+    let secrets = match &home {
+        Ok(home) => secrets(&agents, home, &namespace, ctx).await?,
+        Err(_) => BTreeMap::new(),
+    };
     let bases = agent.spec.knowledge_bases.iter().map(|base| base.name.clone());
     let id = membership::asked_for(agent);
     let deployment = ctx.stores().deployment(&id);
@@ -132,18 +135,30 @@ pub fn all_readable(stores: &Stores, namespace: &str) -> bool {
     Stores::within(&stores.agents, namespace).iter().all(|agent| decoded(agent).is_some())
 }
 
-/// The Secrets that any of the agents names.
+/// The Secrets that any of the agents uses: those that agents name lie in the tenant's namespace, those of defaults in
+/// the agency's.
 ///
 /// # Errors
 /// When the API server fails.
-pub async fn secrets(agents: &[VoiceAgent], namespace: &str, ctx: &Context) -> Result<BTreeMap<String, Secret>, Error> {
-    let names: BTreeSet<String> =
-        agents.iter().flat_map(|agent| agent.spec.secret_refs()).map(|(secret, _)| secret.name.clone()).collect();
-    let api = Api::<Secret>::namespaced(ctx.client.clone(), namespace);
+async fn secrets(
+    agents: &[VoiceAgent],
+    home: &Home,
+    namespace: &str,
+    ctx: &Context,
+) -> Result<BTreeMap<String, Secret>, Error> {
+    let agencys = names::agency_namespace(&home.agency.name_any());
+    let mut wanted = BTreeMap::new();
+    for agent in agents {
+        for secret in home.effective(agent).secrets() {
+            let lies_in = if secret.origin.keys_are_the_agencys() { &*agencys } else { namespace };
+            wanted.insert(secret.credential(), (lies_in, secret.name.to_owned()));
+        }
+    }
     let mut found = BTreeMap::new();
-    for name in names {
+    for (credential, (namespace, name)) in wanted {
+        let api = Api::<Secret>::namespaced(ctx.client.clone(), namespace);
         let secret = api.get_opt(&name).await.map_err(Error::kubernetes(format!("read Secret {namespace}/{name}")))?;
-        found.extend(secret.map(|secret| (name, secret)));
+        found.extend(secret.map(|secret| (credential, secret)));
     }
     Ok(found)
 }

@@ -8,6 +8,7 @@ use voxplane_crds::VoiceAgent;
 use voxplane_crds::voice_agent::{Gpu, RuntimeSpec};
 
 use super::scheduling;
+use crate::home::Home;
 
 /// Between the end of the longest call and the end of a pod: goodbye, hanging up, flushing events.
 pub const DRAIN_MARGIN_SECONDS: i64 = 60;
@@ -44,12 +45,13 @@ pub fn by_age<'a>(agents: impl IntoIterator<Item = &'a VoiceAgent>) -> Vec<&'a V
     agents
 }
 
-/// The shape that serves all `agents` (at least one, oldest first), with as many pods as they write.
+/// The shape that serves all `agents` of a tenant (at least one, oldest first), with as many pods as they write.
 #[must_use]
-pub fn shape(agents: &[&VoiceAgent], platform_image: &str) -> PoolShape {
+pub fn shape(agents: &[&VoiceAgent], home: &Home, platform_image: &str) -> PoolShape {
     let largest = |of: fn(&VoiceAgent) -> i32, least: i32| agents.iter().map(|agent| of(agent)).max().unwrap_or(least);
     let calls_per_replica = calls_per_replica(agents);
-    let longest_call = largest(|agent| agent.spec.limits.max_duration_seconds, 0);
+    let limits = agents.iter().map(|agent| home.effective(agent).limits.value.max_duration_seconds);
+    let longest_call = limits.max().unwrap_or_default();
     let scheduling = scheduling::of_pool(agents);
     let resources = agents
         .iter()

@@ -18,6 +18,7 @@ use crate::identity::Identity;
 use crate::pool::PoolReport;
 use crate::testing::{agent, condition, home, now};
 
+mod inheritance;
 mod placement;
 mod pods;
 
@@ -81,7 +82,7 @@ fn everything_that_is_made() {
 fn the_pool_serves_the_most_demanding_agent() {
     let small = agent(NAMESPACE, "small", "{runtime: {replicas: 1, callsPerReplica: 8}}");
     let large = agent(NAMESPACE, "large", "{runtime: {replicas: 3}, limits: {maxDurationSeconds: 7200}}");
-    let shape = pool::shape(&[&small, &large], "platform");
+    let shape = pool::shape(&[&small, &large], &home("brightline", "dental-clinic"), "platform");
     assert_eq!((shape.replicas, shape.calls_per_replica, shape.image.as_str()), (3, 8, "platform"));
     assert!(shape.grace_seconds >= 7200 + pool::DRAIN_MARGIN_SECONDS);
 }
@@ -117,9 +118,11 @@ fn two_images_cannot_share_a_pool_and_the_older_agent_wins() {
 
 #[test]
 fn a_secret_is_used_only_if_it_is_meant_to_be_and_its_key_goes_nowhere_else() {
-    let spec = agent(NAMESPACE, "a", CLOUD).spec;
-    let reason =
-        |secrets: &BTreeMap<String, Secret>| credentials::permitted(&spec, secrets).map_err(|problem| problem.reason);
+    let (home, agent) = (home("brightline", "dental-clinic"), agent(NAMESPACE, "a", CLOUD));
+    let settings = home.effective(&agent);
+    let reason = |secrets: &BTreeMap<String, Secret>| {
+        credentials::permitted(&settings, secrets).map_err(|problem| problem.reason)
+    };
     assert_eq!(reason(&BTreeMap::new()).unwrap_err(), reasons::REF_NOT_FOUND);
     assert!(reason(&llm_key("https://other.example.com/v1\nhttps://llm.example.com/v1/\n")).is_ok());
     assert_eq!(reason(&llm_key("https://llm.example.com/v10")).unwrap_err(), reasons::REF_NOT_PERMITTED);
@@ -148,7 +151,8 @@ fn one_agents_missing_secret_takes_no_keys_from_the_others() {
 
 #[test]
 fn the_hash_changes_with_every_part_of_the_set_and_hides_it() {
-    let spec = agent(NAMESPACE, "a", CLOUD).spec;
+    let (home, agent) = (home("brightline", "dental-clinic"), agent(NAMESPACE, "a", CLOUD));
+    let spec = home.effective(&agent);
     let hash = |secrets: &BTreeMap<String, Secret>| credentials::hash(&credentials::permitted(&spec, secrets).unwrap());
     let base = hash(&llm_key("https://llm.example.com/v1"));
     assert_ne!(base, hash(&llm_key("https://llm.example.com/v1\nhttps://b.example.com")));

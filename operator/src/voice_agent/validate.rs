@@ -84,8 +84,8 @@ pub fn check(agent: &VoiceAgent, seen: &Observed) -> Result<Valid, Problem> {
     let id = membership::asked_for(agent);
     scheduling::check(agent, &membership::members(&agents, &id), &home.tenant.spec.quotas)?;
     let pool = describe(&id, home, &agents, seen);
-    let leaving = seen.former.as_ref().and_then(|former| leaving(former, &pool, &agents, seen));
-    Ok(Valid { pool, leaving, unresolved: unresolved(agent, seen) })
+    let leaving = seen.former.as_ref().and_then(|former| leaving(former, &pool, home, &agents, seen));
+    Ok(Valid { pool, leaving, unresolved: unresolved(agent, home, seen) })
 }
 
 /// The pools of the agents that stay when this one goes; none when the tenant is not accepted.
@@ -106,7 +106,7 @@ fn describe(id: &PoolId, home: &Home, agents: &[&VoiceAgent], seen: &Observed) -
     let members = membership::members(agents, id);
     let users = membership::users(agents, id);
     let quotas = &home.tenant.spec.quotas;
-    let mut shape = pool::shape(&members, &seen.runtime.image);
+    let mut shape = pool::shape(&members, home, &seen.runtime.image);
     if users.len() > members.len() {
         // Who leaves still needs its pods until it has gone; what it writes is meant for the pool that it goes to.
         shape.replicas = shape.replicas.max(deployed(id, seen));
@@ -124,7 +124,7 @@ fn describe(id: &PoolId, home: &Home, agents: &[&VoiceAgent], seen: &Observed) -
         tenant: home.tenant.name_any(),
         tenant_id: home.tenant_id.to_string(),
         shape,
-        keys: credentials::of_pool(&users, &seen.secrets),
+        keys: credentials::of_pool(&users, home, &seen.secrets),
         runtime: seen.runtime.clone(),
     }
 }
@@ -137,7 +137,7 @@ fn deployed(id: &PoolId, seen: &Observed) -> i32 {
 
 /// The former pool, while it must still be used: new calls move when every pod of the new one is connected and one of
 /// them has the keys.
-fn leaving(former: &Former, pool: &Pool, agents: &[&VoiceAgent], seen: &Observed) -> Option<Leaving> {
+fn leaving(former: &Former, pool: &Pool, home: &Home, agents: &[&VoiceAgent], seen: &Observed) -> Option<Leaving> {
     let gone = former.deployment.is_none() && former.report.is_none();
     let is_ready = |report: &PoolReport| {
         let hash = credentials::hash(&pool.keys);
@@ -148,15 +148,29 @@ fn leaving(former: &Former, pool: &Pool, agents: &[&VoiceAgent], seen: &Observed
     let moved = moved && seen.database_problem.is_none();
     (!gone && !moved).then(|| Leaving {
         id: former.id.clone(),
-        keys: credentials::of_pool(&membership::users(agents, &former.id), &seen.secrets),
+        keys: credentials::of_pool(&membership::users(agents, &former.id), home, &seen.secrets),
     })
 }
 
-fn unresolved(agent: &VoiceAgent, seen: &Observed) -> Option<Problem> {
-    if let Err(problem) = credentials::permitted(&agent.spec, &seen.secrets) {
+fn unresolved(agent: &VoiceAgent, home: &Home, seen: &Observed) -> Option<Problem> {
+    if let Err(problem) = credentials::permitted(&home.effective(agent), &seen.secrets) {
+        return Some(problem);
+    }
+    if let Some(problem) = stand_in(agent, home, seen) {
         return Some(problem);
     }
     let missing = seen.missing_knowledge.first()?;
     let message = format!("spec.knowledgeBases: there is no KnowledgeBase {missing:?} in this namespace");
     Some(Problem::new(reasons::REF_NOT_FOUND, message))
+}
+
+/// What is wrong with the agent that answers outside of business hours.
+fn stand_in(agent: &VoiceAgent, home: &Home, seen: &Observed) -> Option<Problem> {
+    let closed = home.effective(agent).closed?;
+    let name = &closed.value.agent_ref.as_ref()?.name;
+    let field = closed.origin.path("closed.agentRef");
+    if seen.agents.iter().any(|other| other.name_any() == *name) {
+        return None;
+    }
+    Some(Problem::new(reasons::REF_NOT_FOUND, format!("{field}: there is no VoiceAgent {name:?} in this namespace")))
 }

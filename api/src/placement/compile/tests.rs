@@ -5,9 +5,10 @@ use crate::fixture::{ACME, DENTAL, FAQ, Fixture, RECEPTION};
 
 fn compiled(fixture: &Fixture) -> wire::CallConfig {
     let agent = fixture.directory.agent("vx-acme--dental", "reception").unwrap();
-    let (_, tenant) = fixture.directory.owners("vx-acme--dental").unwrap();
+    let (agency, tenant) = fixture.directory.owners("vx-acme--dental").unwrap();
     let bases = fixture.directory.bases_of(&agent);
-    compile(ACME, DENTAL, RECEPTION, &tenant, &agent, &bases)
+    let settings = voxplane_crds::effective(&agency.spec, &tenant.spec, &agent.spec);
+    compile(ACME, DENTAL, RECEPTION, &tenant, &agent, &settings, &bases)
 }
 
 #[test]
@@ -34,6 +35,26 @@ fn secrets_travel_by_name_only() {
     fixture.agent("vx-acme--dental", "reception", RECEPTION, spec);
     let llm = compiled(&fixture).llm.unwrap();
     assert_eq!((llm.provider.as_str(), llm.credential.as_str()), ("openai-compatible", "llm-key"));
+}
+
+#[test]
+fn defaults_of_tenant_and_agency_reach_the_next_call() {
+    let mut fixture = Fixture::new();
+    fixture.agent("vx-acme--dental", "reception", RECEPTION, json!({}));
+    let model = json!({"provider": "openai-compatible", "model": "m", "baseUrl": "https://llm.example.com/v1",
+                       "secretRef": {"name": "llm-key"}});
+    fixture.agency("acme", ACME, json!({"defaults": {"llm": model, "tts": {"voice": "rms"}, "language": "fr-FR"}}));
+    fixture.tenant("acme", "dental", DENTAL, json!({"defaults": {"tts": {"voice": "awb", "speedPercent": 90}}}));
+    let config = compiled(&fixture);
+    assert_eq!(config.language, "fr-FR");
+    let tts = config.tts.unwrap();
+    assert_eq!((tts.voice.as_str(), tts.speed), ("awb", 0.9), "the tenant's block");
+    assert_eq!(config.llm.unwrap().credential, "agency_llm-key", "the name that the agency's key has in the pod");
+    assert_eq!(config.greeting.unwrap().text, "Hello, how can I help you?", "nobody states it");
+
+    fixture.agency("acme", ACME, json!({"defaults": {"greeting": {"text": "Bonjour"}}}));
+    let config = compiled(&fixture);
+    assert_eq!((config.greeting.unwrap().text.as_str(), config.language.as_str()), ("Bonjour", "en-US"));
 }
 
 #[test]

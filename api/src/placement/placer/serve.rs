@@ -77,6 +77,9 @@ impl Placer {
         };
         calls::create(&mut tx, call).await?;
         events::record(&mut tx, id, "call.created", Durability::Soon, json!({"direction": "inbound"})).await?;
+        if let Some(hours) = &route.hours {
+            events::record(&mut tx, id, "call.hours", Durability::Soon, hours.clone()).await?;
+        }
         tx.commit().await
     }
 

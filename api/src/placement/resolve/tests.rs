@@ -3,6 +3,11 @@ use serde_json::json;
 use super::*;
 use crate::fixture::{ACME, DENTAL, Fixture, NUMBER, RECEPTION};
 
+/// A Monday, half past twelve in Berlin.
+fn now() -> Timestamp {
+    "2026-11-23T11:30:00Z".parse().unwrap()
+}
+
 fn routed(resolution: Resolution) -> Route {
     match resolution {
         Resolution::Routed(route) => *route,
@@ -11,13 +16,13 @@ fn routed(resolution: Resolution) -> Route {
 }
 
 fn verdict_of(fixture: &Fixture) -> Verdict {
-    routed(resolve(&fixture.directory, "+15550100", Some("ST_acme"))).verdict
+    routed(resolve(&fixture.directory, "+15550100", Some("ST_acme"), now())).verdict
 }
 
 #[test]
 fn a_known_number_leads_to_its_agent() {
     let fixture = Fixture::new();
-    let route = routed(resolve(&fixture.directory, "15550100", Some("ST_acme")));
+    let route = routed(resolve(&fixture.directory, "15550100", Some("ST_acme"), now()));
     assert_eq!((route.agency, route.tenant, route.agent), (ACME, DENTAL, RECEPTION));
     assert_eq!(route.pool.to_string(), "vx-acme--dental/voxplane-runtime");
     let limits = Limits { agency_max: 50, tenant_max: 5, tenant_guaranteed: 2, other_guarantees: vec![] };
@@ -32,13 +37,13 @@ fn a_known_number_leads_to_its_agent() {
 fn calls_go_to_the_pool_that_the_operator_names() {
     let mut fixture = Fixture::new();
     let dedicated = json!({"runtime": {"placement": "Dedicated"}});
-    let mut pool = |said: Option<&str>, spec: &serde_json::Value| {
+    let mut pool = |said: Option<&str>, spec: &Value| {
         let (namespace, name) = ("vx-acme--dental", "reception");
         match said {
             Some(pool) => fixture.agent_on(pool, namespace, name, RECEPTION, spec.clone()),
             None => fixture.agent(namespace, name, RECEPTION, spec.clone()),
         }
-        routed(resolve(&fixture.directory, "+15550100", Some("ST_acme"))).pool.to_string()
+        routed(resolve(&fixture.directory, "+15550100", Some("ST_acme"), now())).pool.to_string()
     };
     let (shared, own) = ("vx-acme--dental/voxplane-runtime", "vx-acme--dental/voxplane-runtime-reception");
     assert_eq!(pool(Some(own), &dedicated), own);
@@ -55,7 +60,7 @@ fn what_is_guaranteed_to_siblings_is_known() {
     let mut fixture = Fixture::new();
     let sibling = Uuid::from_u128(0xb9);
     fixture.tenant("acme", "bakery", sibling, json!({"quotas": {"concurrentCalls": {"guaranteed": 3, "max": 5}}}));
-    let route = routed(resolve(&fixture.directory, "+15550100", Some("ST_acme")));
+    let route = routed(resolve(&fixture.directory, "+15550100", Some("ST_acme"), now()));
     assert_eq!(route.limits.other_guarantees, [(TenantId(sibling), 3)]);
 }
 
@@ -68,7 +73,7 @@ fn strangers_are_strangers() {
         ("+15550100", Some("ST_somebody_elses")),
         ("+15550100", None),
     ] {
-        let resolution = resolve(&fixture.directory, dialled, trunk);
+        let resolution = resolve(&fixture.directory, dialled, trunk, now());
         assert!(matches!(resolution, Resolution::Stranger), "{dialled} over {trunk:?}");
     }
 }
@@ -81,7 +86,7 @@ fn a_claim_that_was_not_accepted_does_not_count() {
         "stolen",
         json!({"number": "+15550777", "carrier": "sip", "agentRef": {"name": "clerk"}}),
     );
-    assert!(matches!(resolve(&fixture.directory, "+15550777", Some("ST_acme")), Resolution::Stranger));
+    assert!(matches!(resolve(&fixture.directory, "+15550777", Some("ST_acme"), now()), Resolution::Stranger));
 }
 
 #[test]
@@ -107,7 +112,7 @@ fn the_number_may_have_its_own_words_for_busy() {
     let spec = json!({"number": "+15550100", "carrier": "sip", "agentRef": {"name": "reception"},
                       "overflow": {"message": "Call 555 0199."}});
     fixture.number("vx-acme--dental", "main", NUMBER, spec, Some("ST_acme"));
-    let route = routed(resolve(&fixture.directory, "+15550100", Some("ST_acme")));
+    let route = routed(resolve(&fixture.directory, "+15550100", Some("ST_acme"), now()));
     assert_eq!(route.busy_message.as_deref(), Some("Call 555 0199."));
 }
 
@@ -116,7 +121,7 @@ fn an_agent_that_is_missing_or_unregistered_cannot_be_reached() {
     let mut fixture = Fixture::new();
     let spec = json!({"number": "+15550100", "carrier": "sip", "agentRef": {"name": "nobody"}});
     fixture.number("vx-acme--dental", "main", NUMBER, spec, Some("ST_acme"));
-    let resolution = resolve(&fixture.directory, "+15550100", Some("ST_acme"));
+    let resolution = resolve(&fixture.directory, "+15550100", Some("ST_acme"), now());
     let Resolution::Unroutable { phone_number, reason, .. } = resolution else { panic!("{resolution:?}") };
     assert_eq!((phone_number.as_str(), reason), ("main", "its agent does not exist"));
 }
@@ -127,7 +132,102 @@ fn an_agent_with_keys_needs_a_pod_that_has_read_them() {
     let spec = json!({"llm": {"provider": "openai-compatible", "model": "m", "baseUrl": "https://llm.example.com/v1",
                               "secretRef": {"name": "llm"}}});
     fixture.agent("vx-acme--dental", "reception", RECEPTION, spec);
-    let route = routed(resolve(&fixture.directory, "+15550100", Some("ST_acme")));
+    let route = routed(resolve(&fixture.directory, "+15550100", Some("ST_acme"), now()));
     assert_eq!(route.credentials_hash.as_deref(), Some(""), "the operator has not published a hash yet");
     assert!(route.capabilities.contains(&"llm/openai-compatible".to_owned()));
+}
+
+#[test]
+fn an_agent_that_inherits_keys_needs_a_pod_that_has_read_them_too() {
+    let mut fixture = Fixture::new();
+    let defaults = json!({"llm": {"provider": "openai-compatible", "model": "m", "baseUrl": "https://llm.example.com/v1",
+                                  "secretRef": {"name": "llm"}}, "messages": {"busy": "Try again."},
+                          "limits": {"maxDurationSeconds": 60}});
+    fixture.agency("acme", ACME, json!({"defaults": defaults}));
+    let route = routed(resolve(&fixture.directory, "+15550100", Some("ST_acme"), now()));
+    assert_eq!(route.credentials_hash.as_deref(), Some(""));
+    assert!(route.capabilities.contains(&"llm/openai-compatible".to_owned()));
+    assert_eq!((route.busy_message.as_deref(), route.max_duration.as_secs()), (Some("Try again."), 60));
+}
+
+/// The fixture's tenant, open on Mondays until noon, and its agent with what it does when closed.
+fn closed(action: &Value) -> Fixture {
+    let mut fixture = Fixture::new();
+    let monday = json!({"day": "Monday", "ranges": [{"from": "08:00", "to": "12:00"}]});
+    let spec = json!({"timezone": "Europe/Berlin", "businessHours": {"weekly": [monday]}});
+    fixture.tenant("acme", "dental", DENTAL, spec);
+    fixture.agent("vx-acme--dental", "reception", RECEPTION, json!({"greeting": {"text": "Hello"}, "closed": action}));
+    fixture
+}
+
+fn route_at(fixture: &Fixture, when: &str) -> Route {
+    routed(resolve(&fixture.directory, "+15550100", Some("ST_acme"), when.parse().unwrap()))
+}
+
+#[test]
+fn a_closed_tenant_says_so_and_the_ledger_by_which_rule() {
+    let fixture = closed(&json!({"message": "We open at eight."}));
+    let open = route_at(&fixture, "2026-11-23T10:59:59Z");
+    let entry = json!({"state": "open", "rule": "weekly Monday 08:00-12:00", "local_time": "2026-11-23 11:59",
+                       "timezone": "Europe/Berlin", "action": "answer"});
+    assert_eq!((open.verdict, open.hours), (Verdict::Serve, Some(entry)));
+    let closed = route_at(&fixture, "2026-11-23T11:00:00Z");
+    let said = Verdict::Refuse { reason: RefusalReason::Closed, message: Some("We open at eight.".to_owned()) };
+    let entry = json!({"state": "closed", "rule": "weekly Monday", "local_time": "2026-11-23 12:00",
+                       "timezone": "Europe/Berlin", "action": "message"});
+    assert_eq!((closed.verdict, closed.hours), (said, Some(entry)));
+}
+
+#[test]
+fn a_closed_agent_may_go_on_with_other_words() {
+    let fixture = closed(&json!({"greeting": "We are closed, but I can help."}));
+    let (open, closed) = (route_at(&fixture, "2026-11-23T10:00:00Z"), route_at(&fixture, "2026-11-23T12:00:00Z"));
+    assert_eq!((&open.verdict, &closed.verdict), (&Verdict::Serve, &Verdict::Serve));
+    let text = |route: &Route| route.config.greeting.as_ref().unwrap().text.clone();
+    assert_eq!((text(&open), text(&closed)), ("Hello".to_owned(), "We are closed, but I can help.".to_owned()));
+    assert_ne!(open.config_hash, closed.config_hash, "the ledger can tell which one was used");
+}
+
+#[test]
+fn another_agent_may_answer_for_a_closed_one() {
+    let night = Uuid::from_u128(0xc9);
+    let mut fixture = closed(&json!({"agentRef": {"name": "night-desk"}}));
+    let refused = Verdict::Refuse { reason: RefusalReason::Closed, message: None };
+    assert_eq!(route_at(&fixture, "2026-11-23T12:00:00Z").verdict, refused, "there is no such agent");
+    let spec = json!({"greeting": {"text": "Night desk."}, "closed": {"message": "Not looked at."}});
+    fixture.agent("vx-acme--dental", "night-desk", night, spec);
+    let route = route_at(&fixture, "2026-11-23T12:00:00Z");
+    assert_eq!((route.agent, &route.verdict), (night, &Verdict::Serve));
+    assert_eq!(route.config.greeting.unwrap().text, "Night desk.");
+    assert_eq!(route_at(&fixture, "2026-11-23T10:00:00Z").agent, RECEPTION);
+    fixture.agent("vx-acme--dental", "night-desk", night, json!({"paused": true}));
+    let paused = route_at(&fixture, "2026-11-23T12:00:00Z").verdict;
+    assert!(matches!(paused, Verdict::Refuse { reason: RefusalReason::AgentPaused, .. }), "{paused:?}");
+}
+
+#[test]
+fn hours_close_only_agents_that_say_what_happens_then() {
+    let fixture = closed(&json!(null));
+    let route = route_at(&fixture, "2026-11-23T12:00:00Z");
+    let (hours, entry) = (route.hours.unwrap(), ("closed", "answer"));
+    assert_eq!(
+        (route.verdict, (hours["state"].as_str().unwrap(), hours["action"].as_str().unwrap())),
+        (Verdict::Serve, entry)
+    );
+    assert_eq!(routed(resolve(&Fixture::new().directory, "+15550100", Some("ST_acme"), now())).hours, None);
+}
+
+#[test]
+fn suspension_comes_before_hours_and_a_slip_of_the_pen_closes_nothing() {
+    let mut fixture = closed(&json!({"message": "We open at eight."}));
+    fixture.agency("acme", ACME, json!({"suspended": true}));
+    let verdict = route_at(&fixture, "2026-11-23T12:00:00Z").verdict;
+    assert!(matches!(verdict, Verdict::Refuse { reason: RefusalReason::AgencySuspended, .. }), "{verdict:?}");
+    let mut fixture = closed(&json!({"message": "We open at eight."}));
+    fixture.tenant("acme", "dental", DENTAL, json!({"timezone": "Europe/Berln", "businessHours": {}}));
+    let route = route_at(&fixture, "2026-11-23T12:00:00Z");
+    assert_eq!(
+        (route.verdict, route.hours),
+        (Verdict::Serve, Some(json!({"state": "unknown", "rule": "spec.timezone"})))
+    );
 }

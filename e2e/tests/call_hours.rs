@@ -1,0 +1,89 @@
+//! The promise: outside of business hours the caller hears what the agent's `closed` says, and the ledger tells why.
+#![cfg(feature = "lab")]
+#![allow(missing_docs)]
+
+use std::time::Duration;
+
+use anyhow::Result;
+use kube::api::DynamicObject;
+use serde_json::{Value, json};
+use voxplane_e2e::{
+    voice,
+    world::{LAW_NUMBER, World, of_kind},
+};
+
+const WORDS: [&str; 3] = [
+    "we are closed please call again tomorrow morning",
+    "this is an automated assistant stone and river law office how can i help you",
+    "a check up costs fifty dollars",
+];
+
+/// The object as somebody would apply it, with a change.
+fn changed(object: &DynamicObject, change: impl FnOnce(&mut Value)) -> DynamicObject {
+    let mut changed = object.clone();
+    changed.metadata.managed_fields = None;
+    changed.metadata.resource_version = None;
+    change(&mut changed.data["spec"]);
+    changed
+}
+
+/// What a caller hears, and what the ledger says about it.
+async fn call(world: &World) -> Result<(Option<String>, Value, Vec<Value>)> {
+    let before = world.rest.call_ids().await?;
+    let mut call = world.dial(LAW_NUMBER).await?;
+    let heard = call.listen(Duration::from_secs(15)).await?;
+    call.hang_up().await?;
+    let id = world.rest.wait_new_call(&before, Duration::from_secs(15)).await?;
+    let record = world.rest.wait_ended(&id, Duration::from_secs(30)).await?;
+    let heard = voice::recognise(&heard.samples, &WORDS)?;
+    Ok((heard, record, world.rest.events(&id).await?))
+}
+
+fn payload<'a>(events: &'a [Value], kind: &str) -> &'a Value {
+    events.iter().find(|event| event["type"] == kind).map_or(&Value::Null, |event| &event["payload"])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_closed_office_says_so_and_an_open_one_answers() -> Result<()> {
+    let world = World::open().await?;
+    world.sample("dental-clinic").await?;
+    let office = world.sample("law-office").await?;
+    let (tenant, agent) = (of_kind(&office, "Tenant"), of_kind(&office, "VoiceAgent"));
+    let words = json!({"message": "We are closed. Please call again tomorrow morning."});
+    let agent = world.cluster.apply(&changed(agent, |spec| spec["closed"] = words)).await?;
+
+    // No day is open.
+    world.cluster.apply(&changed(tenant, |spec| spec["businessHours"] = json!({}))).await?;
+    world.cluster.wait_condition(&agent, "Ready", "True", Duration::from_secs(30)).await?;
+    // The API follows its own watch of the tenant.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let closed = call(&world).await;
+
+    let always = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
+        .map(|day| json!({"day": day, "ranges": [{"from": "00:00", "to": "24:00"}]}));
+    let always = changed(tenant, |spec| spec["businessHours"] = json!({"weekly": always}));
+    let always = world.cluster.apply(&always).await?;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let open = call(&world).await;
+
+    let nowhere = changed(&always, |spec| spec["timezone"] = "America/Chicagoo".into());
+    let nowhere = world.cluster.apply(&nowhere).await?;
+    let told = world.cluster.wait_condition(&nowhere, "Ready", "False", Duration::from_secs(10)).await;
+    // Back to the sample before anything is asserted, so that other tests find it as they expect.
+    world.sample("law-office").await?;
+
+    let (heard, record, events) = closed?;
+    assert_eq!(heard.as_deref(), Some(WORDS[0]));
+    assert_eq!(record["status"], "rejected", "{record:#}");
+    assert_eq!(payload(&events, "call.rejected")["reason"], "closed", "{events:#?}");
+    let hours = payload(&events, "call.hours");
+    assert_eq!((&hours["state"], &hours["action"]), (&json!("closed"), &json!("message")), "{events:#?}");
+
+    let (heard, _, events) = open?;
+    assert_eq!(heard.as_deref(), Some(WORDS[1]));
+    let hours = payload(&events, "call.hours");
+    assert_eq!((&hours["state"], &hours["timezone"]), (&json!("open"), &json!("America/Chicago")), "{events:#?}");
+    assert!(hours["rule"].as_str().is_some_and(|rule| rule.ends_with("day 00:00-24:00")), "{hours}");
+    told?;
+    Ok(())
+}
