@@ -15,6 +15,7 @@ pub(crate) fn router(world: Shared) -> Router {
         .route("/_sim/state", get(state))
         .route("/_sim/faults", post(set_fault).delete(clear_faults))
         .route("/_sim/strangers", post(stranger_buys))
+        .route("/_sim/removals", post(removed_by_hand))
         .with_state(world)
 }
 
@@ -35,6 +36,13 @@ async fn clear_faults(State(world): State<Shared>) -> StatusCode {
 #[derive(Deserialize)]
 struct Sale {
     number: String,
+}
+
+/// Somebody removes a number from the account in the carrier's portal.
+async fn removed_by_hand(State(world): State<Shared>, Json(sale): Json<Sale>) -> StatusCode {
+    let mut world = lock(&world);
+    let found = world.owned().into_iter().find(|owned| owned.number == sale.number);
+    if found.is_some_and(|owned| world.release(&owned.id)) { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND }
 }
 
 async fn stranger_buys(State(world): State<Shared>, Json(sale): Json<Sale>) -> StatusCode {
