@@ -180,7 +180,8 @@ impl Simulator {
     pub fn order_by_hand(&self, area_code: &str) {
         let mut world = lock(&self.world);
         let sequence = world.next();
-        let found = world.numbers.iter_mut().find(|number| number.holder == Holder::Nobody && number.area_code == area_code);
+        let found =
+            world.numbers.iter_mut().find(|number| number.holder == Holder::Nobody && number.area_code == area_code);
         let Some(number) = found else { return };
         number.holder = Holder::Stranger;
         let number = number.number.clone();

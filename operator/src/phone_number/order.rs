@@ -171,7 +171,7 @@ fn search(search: &NumberSearch) -> Result<market::NumberSearch, Problem> {
 }
 
 /// GoTo orders by area code, and by nothing else.
-fn by_area(search: &NumberSearch) -> Result<(), Problem> {
+pub(super) fn by_area(search: &NumberSearch) -> Result<(), Problem> {
     let wrong = match search {
         NumberSearch { country, .. } if !matches!(country.as_str(), "US" | "CA") => "country must be US or CA",
         NumberSearch { area_code: None, .. } => "areaCode is needed",

@@ -7,8 +7,8 @@ use voxplane_crds::conditions::reasons;
 use voxplane_operator::phone_number::purchase::journal::Journal as _;
 use voxplane_operator::phone_number::purchase::{Goal, Then, pursue};
 use voxplane_store::number_orders::OrderState;
-use voxplane_telephony::{CarrierKind, NumberMarket as _};
 use voxplane_telephony::market::Http;
+use voxplane_telephony::{CarrierKind, NumberMarket as _};
 
 use super::cut::Fuse;
 use super::world::{Aim, Place};
@@ -76,9 +76,9 @@ async fn an_answer_that_is_lost_or_unreadable_buys_nothing_twice() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_carrier_that_never_answers_is_given_up_and_then_looked_at() {
     for (kind, [(method, path), ..]) in CHANGES {
-        // All stand-ins have the same numbers, and one of them picks.
-        let place = Place::new().await;
         for hang in [Fault::hang as Break, Fault::hang_after] {
+            // All stand-ins have the same numbers, and one of them picks.
+            let place = Place::new().await;
             let simulator = setup(kind).start().await.unwrap();
             simulator.fail(hang(Fault::on(method, path)));
             let mut subject = place.subject(kind, simulator).await;

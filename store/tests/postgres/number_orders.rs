@@ -147,15 +147,11 @@ async fn one_order_without_a_mark_is_under_way_over_a_connection() {
     tx.commit().await.unwrap();
     let mut tx = platform(&db).await;
     let second = number_orders::save(&mut tx, &intended(&orders[1])).await;
-    assert!(
-        matches!(&second, Err(StoreError::Conflict { what }) if what == number_orders::BASELINE_KEY),
-        "{second:?}"
-    );
+    assert!(matches!(&second, Err(StoreError::Conflict { what }) if what == number_orders::BASELINE_KEY), "{second:?}");
     drop(tx);
     // Once the carrier has given it an id, it can be told from others.
     let mut tx = platform(&db).await;
-    let accepted =
-        NumberOrder { state: OrderState::Ordering, carrier_order_id: Some("order".to_owned()), ..first };
+    let accepted = NumberOrder { state: OrderState::Ordering, carrier_order_id: Some("order".to_owned()), ..first };
     number_orders::save(&mut tx, &accepted).await.unwrap();
     number_orders::save(&mut tx, &intended(&orders[1])).await.unwrap();
 }

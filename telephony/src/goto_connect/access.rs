@@ -129,7 +129,8 @@ impl Inner {
             Err(error) => return Err(error),
         };
         let Granted { access_token, lifetime, refresh_token } = granted;
-        if let Some(rotated) = refresh_token.filter(|new| state.refresh_token.as_ref().is_none_or(|old| !same(old, new)))
+        if let Some(rotated) =
+            refresh_token.filter(|new| state.refresh_token.as_ref().is_none_or(|old| !same(old, new)))
         {
             state.refresh_token = Some(rotated);
             state.unsaved = true;

@@ -45,7 +45,8 @@ pub(super) fn judge(answer: Answer, effect: Effect) -> Result<Answer, MarketErro
         }
         Some("AUTHZ_INSUFFICIENT_SCOPE") => {
             let scopes = SCOPES.join(" ");
-            let message = format!("{}; authorise again, by an administrator and with the scopes {scopes}", told(&answer));
+            let message =
+                format!("{}; authorise again, by an administrator and with the scopes {scopes}", told(&answer));
             Err(MarketError::Reauthorize { message })
         }
         Some("NO_PHONE_NUMBER_FOUND") => Err(MarketError::NoneForSale),
@@ -66,7 +67,9 @@ fn advised(code: &str, message: String) -> String {
     let advice = match code {
         "INVALID_ACCOUNT_KEY" => "the account key is not one that was authorised: correct gotoConnect.accountKey",
         "INVALID_AREA_CODE" => "GoTo has no such area code: choose another one in spec.search.areaCode",
-        "NOT_FOUND" => "GoTo has nothing of this id: check gotoConnect.extensionId, and that the number is in the account",
+        "NOT_FOUND" => {
+            "GoTo has nothing of this id: check gotoConnect.extensionId, and that the number is in the account"
+        }
         _ => return message,
     };
     if message.is_empty() { advice.to_owned() } else { format!("{advice} ({message})") }
@@ -113,8 +116,11 @@ mod tests {
 
     #[test]
     fn two_errors_ask_for_a_new_token() {
-        let asking: Vec<_> =
-            ERRORS.iter().filter(|(status, code, ..)| wants_new_token(&answer(*status, code))).map(|row| row.1).collect();
+        let asking: Vec<_> = ERRORS
+            .iter()
+            .filter(|(status, code, ..)| wants_new_token(&answer(*status, code)))
+            .map(|row| row.1)
+            .collect();
         assert_eq!(asking, ["AUTHN_INVALID_TOKEN", "AUTHN_EXPIRED_TOKEN"]);
     }
 

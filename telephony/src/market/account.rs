@@ -4,8 +4,8 @@ use reqwest::Url;
 use secrecy::SecretString;
 
 use super::{
-    AvailableNumber, Http, MarketError, NumberMarket, NumberSearch, OrderState, Ordered, OwnedNumber, PlacedOrder, Reference,
-    Route,
+    AvailableNumber, Http, MarketError, NumberMarket, NumberSearch, OrderState, Ordered, OwnedNumber, PlacedOrder,
+    Reference, Route,
 };
 use crate::carrier::CarrierKind;
 use crate::e164::E164;

@@ -111,7 +111,10 @@ async fn routing_again_changes_nothing() {
         for _ in 0..2 {
             account.market.route(&owned, &account.route()).await.unwrap();
             let found = account.market.find(&owned.number).await.unwrap().unwrap();
-            assert!(found.is_routed(&account.route()) && found.carries(&reference(1)) == account.marks(), "{kind:?}: {found:?}");
+            assert!(
+                found.is_routed(&account.route()) && found.carries(&reference(1)) == account.marks(),
+                "{kind:?}: {found:?}"
+            );
         }
         let elsewhere = Route { connection: "9999".to_owned() };
         let error = account.market.route(&owned, &elsewhere).await.unwrap_err();

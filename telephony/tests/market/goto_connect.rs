@@ -41,7 +41,8 @@ impl TokenKeeper for Memory {
 fn started(sim: &Simulator, keeper: Option<&Arc<Memory>>, refresh_token: Option<&str>) -> GotoConnectMarket {
     let mut keys = sim.secret();
     keys.extend(refresh_token.map(|token| ("refresh-token".to_owned(), token.to_owned())));
-    let market = Market::from_secret(CarrierKind::GotoConnect, &Http::new(TIMEOUT).unwrap(), |key| keys.get(key).cloned());
+    let market =
+        Market::from_secret(CarrierKind::GotoConnect, &Http::new(TIMEOUT).unwrap(), |key| keys.get(key).cloned());
     let Market::GotoConnect(market) = market.unwrap() else { panic!("another carrier") };
     match keeper {
         Some(keeper) => market.kept_by(keeper.clone()),
@@ -153,6 +154,15 @@ async fn a_token_endpoint_that_fails_is_asked_again() {
     assert_eq!(works(&market).await, Err("CarrierRateLimited"));
     works(&market).await.unwrap();
     assert!(sim.purchases().is_empty());
+}
+
+#[tokio::test]
+async fn an_account_is_the_same_as_long_as_its_keys_are() {
+    let sim = Simulator::goto_connect().start().await.unwrap();
+    let keeper = Arc::<Memory>::default();
+    let market = started(&sim, Some(&keeper), None);
+    assert!(market.is_same(&started(&sim, None, None)));
+    assert!(!market.is_same(&started(&sim, None, Some("another"))));
 }
 
 #[tokio::test]

@@ -10,9 +10,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 use voxplane_carriers::{Setup, Simulator};
-use voxplane_telephony::market::{
-    Http, MarketError, NumberSearch, OrderState, Ordered, OwnedNumber, Reference, Route,
-};
+use voxplane_telephony::market::{Http, MarketError, NumberSearch, OrderState, Ordered, OwnedNumber, Reference, Route};
 use voxplane_telephony::{CarrierKind, E164, Market, NumberMarket as _};
 
 /// Short, because tests wait for it.

@@ -104,7 +104,8 @@ fn wrong_account(key: Option<&str>) -> Option<Response> {
 fn page(query: &Parameters, limit: Option<usize>, found: &[Value]) -> Response {
     let size = query.get("pageSize").and_then(|size| size.parse().ok()).unwrap_or(50).clamp(1, 100);
     let size = limit.unwrap_or(100).min(size);
-    let start = match query.get("pageMarker").map(|marker| marker.strip_prefix("page-").and_then(|at| at.parse().ok())) {
+    let start = match query.get("pageMarker").map(|marker| marker.strip_prefix("page-").and_then(|at| at.parse().ok()))
+    {
         None => 0,
         Some(Some(at)) => at,
         Some(None) => return bad_request("BAD_REQUEST", "The page marker is invalid."),
@@ -118,8 +119,7 @@ fn page(query: &Parameters, limit: Option<usize>, found: &[Value]) -> Response {
 }
 
 async fn account(Path(key): Id) -> Response {
-    wrong_account(Some(&key))
-        .unwrap_or_else(|| Json(json!({ "key": key, "name": "Simulated Agency" })).into_response())
+    wrong_account(Some(&key)).unwrap_or_else(|| Json(json!({ "key": key, "name": "Simulated Agency" })).into_response())
 }
 
 fn line_resource(index: usize, id: &str) -> Value {
@@ -131,8 +131,7 @@ async fn lines(State(world): World, Query(query): Query<Parameters>) -> Response
         return refused;
     }
     let world = lock(&world);
-    let found: Vec<Value> =
-        world.connections.iter().enumerate().map(|(index, id)| line_resource(index, id)).collect();
+    let found: Vec<Value> = world.connections.iter().enumerate().map(|(index, id)| line_resource(index, id)).collect();
     page(&query, world.page_limit, &found)
 }
 

@@ -80,8 +80,7 @@ fn resource(world: &Everything, order: &Order) -> Value {
         OrderStatus::Failure => "FAILED",
     };
     let area_code = world.numbers.iter().find(|number| number.number == order.number).map(|number| &number.area_code);
-    let mut body =
-        json!({ "id": order.id, "accountKey": ACCOUNT_KEY, "areaCode": area_code, "status": status });
+    let mut body = json!({ "id": order.id, "accountKey": ACCOUNT_KEY, "areaCode": area_code, "status": status });
     if order.status == OrderStatus::Success {
         body["number"] = order.number.clone().into();
     }

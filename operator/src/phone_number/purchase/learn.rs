@@ -114,7 +114,9 @@ pub fn ordered(order: NumberOrder, answer: Result<Ordered, MarketError>, now: Ti
             failed(not_bought(order), &error, now)
         }
         Err(MarketError::Taken { .. }) => doubted(order, Verdict::Taken, None, now),
-        Err(error @ (MarketError::Refused { .. } | MarketError::NoneForSale)) => doubted(order, Verdict::Refused, Some(&error), now),
+        Err(error @ (MarketError::Refused { .. } | MarketError::NoneForSale)) => {
+            doubted(order, Verdict::Refused, Some(&error), now)
+        }
         Err(error) if error.outcome_unknown() => {
             let problem = problem(reasons::ORDERING, &describe(&error));
             NumberOrder { problem: Some(problem), retry_at: Some(later(&order, now)), ..order }

@@ -323,15 +323,18 @@ fn what_surfaces_before_another_number_is_chosen_is_taken() {
 #[test]
 fn where_the_carrier_picks_a_no_begins_the_choice_again_and_frees_the_connection() {
     let reserved = learn::reserved(order(OrderState::Choosing));
-    assert_eq!((reserved.state, reserved.number.as_ref(), reserved.baseline.as_ref()), (
-        OrderState::Intended,
-        None,
-        Some(&Vec::new())
-    ));
+    assert_eq!(
+        (reserved.state, reserved.number.as_ref(), reserved.baseline.as_ref()),
+        (OrderState::Intended, None, Some(&Vec::new()))
+    );
     assert_eq!(next(&reserved, Goal::Have(&wish()), now()), Step::Ask(Request::Order));
     assert_eq!(next(&reserved, Goal::Release, now()), Step::Close);
-    for (error, reason) in
-        [(refused(), reasons::CARRIER_REFUSED), (MarketError::NoneForSale, reasons::NO_NUMBER_FOUND)]
+    let suspended = Problem::new(reasons::SUSPENDED, "the tenant is suspended");
+    let stopped = Wish { limit: Err(suspended), ..wish() };
+    assert_eq!(next(&reserved, Goal::Have(&stopped), now()), Step::Close, "others may order meanwhile");
+    let uncertain = NumberOrder { attempts: 1, ..reserved };
+    assert!(matches!(next(&uncertain, Goal::Have(&stopped), now()), Step::Stop(_)));
+    for (error, reason) in [(refused(), reasons::CARRIER_REFUSED), (MarketError::NoneForSale, reasons::NO_NUMBER_FOUND)]
     {
         let after = learn::ordered(order_in_area(OrderState::Ordering), Err(error), now());
         assert_eq!((after.state, after.baseline.as_ref(), after.attempts), (OrderState::Choosing, None, 0));
