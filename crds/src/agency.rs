@@ -3,7 +3,8 @@
 mod carriers;
 
 pub use carriers::{
-    CarrierConnection, CarrierType, NumberGrant, Purchases, SipConnection, TelnyxConnection, TwilioConnection,
+    CarrierConnection, CarrierType, GotoConnectConnection, NumberGrant, Purchases, SipConnection, TelnyxConnection,
+    TwilioConnection,
 };
 
 use crate::{

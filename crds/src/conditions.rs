@@ -55,6 +55,8 @@ pub mod reasons {
     pub const CARRIER_REFUSED: &str = "CarrierRefused";
     /// The carrier does not accept the credentials.
     pub const CARRIER_CREDENTIALS: &str = "CarrierCredentials";
+    /// The authorisation at the carrier ended, was withdrawn or lacks a scope.
+    pub const CARRIER_REAUTHORIZATION: &str = "CarrierReauthorization";
     /// The carrier cannot be reached.
     pub const CARRIER_UNAVAILABLE: &str = "CarrierUnavailable";
     /// The carrier was asked too often.

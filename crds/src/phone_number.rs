@@ -69,7 +69,8 @@ pub struct PhoneNumberSpec {
     #[schemars(default = "crate::defaults::object")]
     pub overflow: Overflow,
     /// What happens to the number at the carrier when this object is deleted. `Retain`: nothing, it stays ordered and
-    /// is paid for. `Release`: it is given back for good, as far as the carrier supports it (`twilio` and `telnyx` do).
+    /// is paid for. `Release`: it is given back for good, as far as the carrier supports it (`twilio` and `telnyx` do; at
+    /// `gotoConnect` somebody removes it by hand, and the object stays until then).
     /// Omitted: `Retain`.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,

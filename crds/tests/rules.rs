@@ -83,15 +83,23 @@ fn telnyx() -> Value {
     json!({"secretRef": {"name": "telnyx"}, "connectionId": "1293384261075731499"})
 }
 
+fn goto_connect() -> Value {
+    json!({
+        "secretRef": {"name": "goto"}, "accountKey": "4266846632996939781",
+        "extensionId": "744244a8-d866-45cf-9c6f-8585b1e7e064", "allowedAddresses": ["203.0.113.7"],
+    })
+}
+
 #[test]
 fn an_account_has_the_block_of_its_carrier_and_no_other() {
     assert_eq!(verdict!(Agency, "a", account("twilio", &twilio())), "");
     assert_eq!(verdict!(Agency, "a", account("telnyx", &telnyx())), "");
-    for type_ in ["twilio", "telnyx"] {
+    assert_eq!(verdict!(Agency, "a", account("gotoConnect", &goto_connect())), "");
+    for (type_, block) in [("twilio", twilio()), ("telnyx", telnyx()), ("gotoConnect", goto_connect())] {
         let without = json!({"carriers": [{"name": "c", "type": type_}]});
         refused(&verdict!(Agency, "a", without), &format!("needs the block `{type_}`"));
         let mut other = account("sip", &json!({"allowedAddresses": ["203.0.113.7"]}));
-        other["carriers"][0][type_] = if type_ == "twilio" { twilio() } else { telnyx() };
+        other["carriers"][0][type_] = block;
         refused(&verdict!(Agency, "a", other), "and only that type may have it");
     }
     let mut open = telnyx();
@@ -99,11 +107,16 @@ fn an_account_has_the_block_of_its_carrier_and_no_other() {
     refused(&verdict!(Agency, "a", account("telnyx", &open)), "the whole Internet");
     open["allowedAddresses"] = json!(["sip.example.com"]);
     refused(&verdict!(Agency, "a", account("telnyx", &open)), "is an IP address");
+    let mut open = goto_connect();
+    open["allowedAddresses"] = json!(["203.0.113.7", "::/0"]);
+    refused(&verdict!(Agency, "a", account("gotoConnect", &open)), "the whole Internet");
+    open["allowedAddresses"] = json!(["sip.example.com"]);
+    refused(&verdict!(Agency, "a", account("gotoConnect", &open)), "is an IP address");
 }
 
 #[test]
 fn nothing_is_bought_unless_the_agency_says_so() {
-    for (type_, block) in [("twilio", twilio()), ("telnyx", telnyx())] {
+    for (type_, block) in [("twilio", twilio()), ("telnyx", telnyx()), ("gotoConnect", goto_connect())] {
         let agency: Agency = serde_json::from_value(object("Agency", "a", &account(type_, &block))).unwrap();
         let purchases = agency.spec.carriers[0].purchases().unwrap();
         assert_eq!((purchases.enabled, purchases.max_numbers), (false, 10), "{type_}");

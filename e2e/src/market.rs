@@ -103,6 +103,7 @@ impl Shop {
         match self.carrier.vendor() {
             Vendor::Twilio => "twilio",
             Vendor::Telnyx => "telnyx",
+            Vendor::GotoConnect => "gotoConnect",
         }
     }
 
@@ -118,6 +119,10 @@ impl Shop {
                 account["trunkSid"] = json!(self.carrier.connection());
             }
             Vendor::Telnyx => account["connectionId"] = json!(self.carrier.connection()),
+            Vendor::GotoConnect => {
+                account["accountKey"] = json!(voxplane_carriers::goto_connect::ACCOUNT_KEY);
+                account["extensionId"] = json!(self.carrier.connection());
+            }
         }
         account
     }

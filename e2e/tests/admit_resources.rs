@@ -64,6 +64,11 @@ async fn bad_objects_are_refused_with_the_fix() -> Result<()> {
     let client = client(None).await?;
     let number = |number: &str| json!({"number": number, "carrier": "c", "agentRef": {"name": "a"}});
     let carrier = |sip: Value| json!({"carriers": [{"name": "c", "type": "sip", "sip": sip}]});
+    let goto_connect = |changed: Value| {
+        let mut block = json!({"secretRef": {"name": "s"}, "extensionId": "1", "allowedAddresses": ["203.0.113.7"]});
+        block.as_object_mut().unwrap().extend(changed.as_object().unwrap().clone());
+        json!({"carriers": [{"name": "c", "type": "gotoConnect", "gotoConnect": block}]})
+    };
     let grant = |pattern: &str| {
         let sip = json!({"allowedAddresses": ["203.0.113.7"]});
         json!({"carriers": [{"name": "c", "type": "sip", "sip": sip, "numbers": [{"pattern": pattern}]}]})
@@ -151,6 +156,11 @@ async fn bad_objects_are_refused_with_the_fix() -> Result<()> {
         // accounts at carriers
         ("Agency", "a", json!({"carriers": [{"name": "c", "type": "twilio"}]}), "needs the block `twilio`"),
         ("Agency", "a", json!({"carriers": [{"name": "c", "type": "telnyx"}]}), "needs the block `telnyx`"),
+        ("Agency", "a", json!({"carriers": [{"name": "c", "type": "gotoConnect"}]}), "needs the block `gotoConnect`"),
+        ("Agency", "a", goto_connect(json!({"allowedAddresses": []})), "should have at least 1 items"),
+        ("Agency", "a", goto_connect(json!({"allowedAddresses": ["::/0"]})), "the whole Internet"),
+        ("Agency", "a", goto_connect(json!({"accountKey": "acme"})), "should match"),
+        ("Agency", "a", goto_connect(json!({"extensionId": "a/b"})), "should match"),
         (
             "Agency",
             "a",

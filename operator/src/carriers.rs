@@ -1,26 +1,32 @@
 //! Carrier accounts: the Secrets of agencies that may be read for them, and the clients that use them.
 
 mod measured;
+mod tokens;
 
-use std::sync::OnceLock;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use k8s_openapi::api::core::v1::Secret;
-use kube::{Api, ResourceExt as _};
+use kube::{Api, Client, ResourceExt as _};
 use voxplane_crds::agency::{CarrierConnection, CarrierType};
 use voxplane_crds::conditions::reasons;
-use voxplane_crds::{labels, names};
+use voxplane_crds::{Agency, labels, names};
 use voxplane_telephony::CarrierKind;
+use voxplane_telephony::goto_connect::GotoConnectMarket;
 use voxplane_telephony::market::{Http, Market};
 
 pub use self::measured::Measured;
 use crate::context::Context;
 use crate::error::Error;
 use crate::status::Problem;
+use tokens::SecretKeeper;
 
 /// The connections over which carriers are asked, shared by all agencies.
 #[derive(Debug, Default)]
 pub struct Carriers {
     http: OnceLock<Http>,
+    /// Accounts whose access tokens last longer than a pass, by agency and connection.
+    goto_connect: Mutex<BTreeMap<(String, String), GotoConnectMarket>>,
 }
 
 impl Carriers {
@@ -28,7 +34,13 @@ impl Carriers {
     ///
     /// # Errors
     /// A problem for `ResolvedRefs`.
-    pub fn market(&self, connection: &CarrierConnection, secret: Option<&Secret>) -> Result<Market, Problem> {
+    pub fn market(
+        &self,
+        agency: &Agency,
+        connection: &CarrierConnection,
+        secret: Option<&Secret>,
+        client: &Client,
+    ) -> Result<Market, Problem> {
         let Some((field, reference, provider)) = connection.secret_ref() else {
             let message = format!("carrier connection {:?} has no account", connection.name);
             return Err(Problem::new(reasons::INVALID, message));
@@ -39,6 +51,7 @@ impl Carriers {
         let kind = match connection.type_ {
             CarrierType::Twilio => CarrierKind::Twilio,
             CarrierType::Telnyx => CarrierKind::Telnyx,
+            CarrierType::GotoConnect => CarrierKind::GotoConnect,
             CarrierType::Sip => return Err(refused("a connection of type sip has no account".to_owned())),
         };
         let http = match self.http.get() {
@@ -52,11 +65,38 @@ impl Carriers {
             }
         };
         let account = connection.twilio.as_ref().map(|twilio| twilio.account_sid.clone());
-        let key = |key: &str| match (key, &account) {
-            ("account-sid", Some(account)) => Some(account.clone()),
+        let account_key = connection.goto_connect.as_ref().and_then(|goto| goto.account_key.clone());
+        let key = |key: &str| match (key, &account, &account_key) {
+            ("account-sid", Some(account), _) => Some(account.clone()),
+            ("account-key", _, Some(account_key)) => Some(account_key.clone()),
             _ => text(secret, key),
         };
-        Market::from_secret(kind, http, key).map_err(|error| refused(format!("Secret {:?}: {error}", reference.name)))
+        let market = Market::from_secret(kind, http, key)
+            .map_err(|error| refused(format!("Secret {:?}: {error}", reference.name)))?;
+        Ok(match market {
+            Market::GotoConnect(fresh) => Market::GotoConnect(self.known(agency, &connection.name, fresh, client)),
+            other => other,
+        })
+    }
+
+    /// The account as it is known already, with its tokens; this one, if its keys are others now.
+    fn known(&self, agency: &Agency, connection: &str, fresh: GotoConnectMarket, client: &Client) -> GotoConnectMarket {
+        let mut accounts = self.goto_connect.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = (agency.name_any(), connection.to_owned());
+        if let Some(known) = accounts.get(&place).filter(|known| known.is_same(&fresh)) {
+            return known.clone();
+        }
+        let owner_id = agency.status.as_ref().and_then(|status| status.id.as_deref()).unwrap_or_default();
+        let keeper = SecretKeeper::new(client.clone(), &place.0, owner_id, connection);
+        let market = fresh.kept_by(Arc::new(keeper));
+        accounts.insert(place, market.clone());
+        market
+    }
+
+    /// Forgets an agency that is deleted.
+    pub fn forget(&self, agency: &str) {
+        let mut accounts = self.goto_connect.lock().unwrap_or_else(PoisonError::into_inner);
+        accounts.retain(|(owner, _), _| owner != agency);
     }
 }
 

@@ -12,6 +12,9 @@ use crate::{AgencyId, ScopedTx, StoreError, TenantId, timestamp};
 /// What [`save`] says is in conflict when the chosen number is being bought for another PhoneNumber.
 pub const NUMBER_KEY: &str = "number_orders_number_key";
 
+/// What [`save`] says is in conflict when an order without a mark is under way over the same connection.
+pub const BASELINE_KEY: &str = "number_orders_baseline_key";
+
 text_enum! {
     /// How far an order is: the last step that is certain.
     OrderState {
@@ -94,6 +97,9 @@ pub struct NumberOrder {
     pub fence: i64,
     /// The PhoneNumber was deleted and the number stayed in the account.
     pub kept_at: Option<Timestamp>,
+    /// Where the carrier picks the number: its ids of the orders that were there before this one. Such an order has no
+    /// number until it is delivered.
+    pub baseline: Option<Vec<String>>,
 }
 
 impl NumberOrder {
@@ -140,7 +146,7 @@ pub async fn open(tx: &mut ScopedTx, new: &NewNumberOrder) -> Result<NumberOrder
                      ORDER BY kept_at DESC, id DESC LIMIT 1)
          RETURNING id, agency_id, tenant_id, resource_id, carrier, search, number, tried, state, attempts, attempted_at,
                    verdict, carrier_order_id, carrier_number_id, connection, problem_reason, problem, failures, retry_at,
-                   fence, kept_at",
+                   fence, kept_at, baseline",
         new.resource,
         new.carrier,
         new.search,
@@ -157,7 +163,7 @@ pub async fn open(tx: &mut ScopedTx, new: &NewNumberOrder) -> Result<NumberOrder
          VALUES ($1, $2, $3, $4, $5, $6, $7, 'choosing')
          RETURNING id, agency_id, tenant_id, resource_id, carrier, search, number, tried, state, attempts, attempted_at,
                    verdict, carrier_order_id, carrier_number_id, connection, problem_reason, problem, failures, retry_at,
-                   fence, kept_at",
+                   fence, kept_at, baseline",
         Uuid::now_v7(),
         new.agency.0,
         new.tenant.0,
@@ -186,7 +192,7 @@ pub async fn find(tx: &mut ScopedTx, resource: Uuid) -> Result<Option<NumberOrde
         Row,
         "SELECT id, agency_id, tenant_id, resource_id, carrier, search, number, tried, state, attempts, attempted_at,
                 verdict, carrier_order_id, carrier_number_id, connection, problem_reason, problem, failures, retry_at,
-                fence, kept_at
+                fence, kept_at, baseline
          FROM number_orders WHERE resource_id = $1 AND kept_at IS NULL AND state NOT IN ('released', 'failed')",
         resource
     )
@@ -225,18 +231,19 @@ pub async fn bought(tx: &mut ScopedTx, agency: AgencyId, carrier: &str) -> Resul
 ///
 /// # Errors
 /// [`StoreError::Conflict`] when somebody has, or, with [`NUMBER_KEY`], when the chosen number is being bought for another
-/// PhoneNumber.
+/// PhoneNumber, or, with [`BASELINE_KEY`], when it cannot be told from another order.
 pub async fn save(tx: &mut ScopedTx, order: &NumberOrder) -> Result<NumberOrder, StoreError> {
     let row = sqlx::query_as!(
         Row,
         "UPDATE number_orders
          SET number = $3, tried = $4, state = $5, attempts = $6, attempted_at = $7, verdict = $8,
              carrier_order_id = $9, carrier_number_id = $10, connection = $11, problem_reason = $12, problem = $13,
-             failures = $14, retry_at = $15, kept_at = $16, fence = fence + 1, updated_at = now()
+             failures = $14, retry_at = $15, kept_at = $16, baseline = $17, fence = fence + 1,
+             updated_at = now()
          WHERE id = $1 AND fence = $2
          RETURNING id, agency_id, tenant_id, resource_id, carrier, search, number, tried, state, attempts, attempted_at,
                    verdict, carrier_order_id, carrier_number_id, connection, problem_reason, problem, failures, retry_at,
-                   fence, kept_at",
+                   fence, kept_at, baseline",
         order.id,
         order.fence,
         order.number,
@@ -252,7 +259,8 @@ pub async fn save(tx: &mut ScopedTx, order: &NumberOrder) -> Result<NumberOrder,
         order.problem.as_ref().map(|problem| &problem.message),
         order.failures,
         timestamp::to_db_opt("retry_at", order.retry_at)?,
-        timestamp::to_db_opt("kept_at", order.kept_at)?
+        timestamp::to_db_opt("kept_at", order.kept_at)?,
+        order.baseline.as_deref()
     )
     .fetch_optional(tx.connection())
     .await?;
@@ -284,6 +292,7 @@ struct Row {
     retry_at: Option<time::OffsetDateTime>,
     fence: i64,
     kept_at: Option<time::OffsetDateTime>,
+    baseline: Option<Vec<String>>,
 }
 
 impl TryFrom<Row> for NumberOrder {
@@ -311,6 +320,7 @@ impl TryFrom<Row> for NumberOrder {
             retry_at: timestamp::from_db_opt(row.retry_at)?,
             fence: row.fence,
             kept_at: timestamp::from_db_opt(row.kept_at)?,
+            baseline: row.baseline,
         })
     }
 }

@@ -18,6 +18,8 @@ pub enum CarrierKind {
     Twilio,
     /// Telnyx SIP Trunking; numbers are ordered through Telnyx's API.
     Telnyx,
+    /// GoTo Connect; numbers are ordered through its Voice Admin API and forwarded by a line.
+    GotoConnect,
 }
 
 impl CarrierKind {
@@ -28,13 +30,14 @@ impl CarrierKind {
             Self::Sip => "sip",
             Self::Twilio => "twilio",
             Self::Telnyx => "telnyx",
+            Self::GotoConnect => "gotoConnect",
         }
     }
 
     /// Whether numbers can be ordered through us.
     #[must_use]
     pub const fn sells_numbers(self) -> bool {
-        matches!(self, Self::Twilio | Self::Telnyx)
+        matches!(self, Self::Twilio | Self::Telnyx | Self::GotoConnect)
     }
 
     /// Where the carrier's calls come from, as it publishes; none for a trunk of which we know nothing. Many customers
@@ -42,7 +45,8 @@ impl CarrierKind {
     #[must_use]
     pub const fn signalling_addresses(self) -> &'static [&'static str] {
         match self {
-            Self::Sip => &[],
+            // GoTo publishes none: its calls come through what forwards them.
+            Self::Sip | Self::GotoConnect => &[],
             Self::Twilio => &twilio::SIGNALLING,
             Self::Telnyx => &telnyx::SIGNALLING,
         }

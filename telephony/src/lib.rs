@@ -8,11 +8,12 @@
 //! | [`carrier`] | [`Carrier`]: what a connection needs programmed |
 //! | [`sip`] | [`SipCarrier`], a SIP trunk |
 //! | [`market`] | [`NumberMarket`]: search, order, route and release numbers at a carrier; [`Market`]: one account |
-//! | [`twilio`], [`telnyx`] | the carriers' APIs |
+//! | [`twilio`], [`telnyx`], [`goto_connect`] | the carriers' APIs |
 
 pub mod caller;
 pub mod carrier;
 pub mod e164;
+pub mod goto_connect;
 pub mod grant;
 pub mod market;
 pub mod sip;

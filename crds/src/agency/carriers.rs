@@ -26,7 +26,9 @@ const SOME_ADDRESSES_MESSAGE: &str =
     validation = Rule::new("self.type == 'twilio' ? has(self.twilio) : !has(self.twilio)")
         .message("a carrier of type `twilio` needs the block `twilio`, and only that type may have it"),
     validation = Rule::new("self.type == 'telnyx' ? has(self.telnyx) : !has(self.telnyx)")
-        .message("a carrier of type `telnyx` needs the block `telnyx`, and only that type may have it")
+        .message("a carrier of type `telnyx` needs the block `telnyx`, and only that type may have it"),
+    validation = Rule::new("self.type == 'gotoConnect' ? has(self.gotoConnect) : !has(self.gotoConnect)")
+        .message("a carrier of type `gotoConnect` needs the block `gotoConnect`, and only that type may have it")
 )]
 pub struct CarrierConnection {
     /// Name by which PhoneNumbers refer to this connection.
@@ -34,6 +36,7 @@ pub struct CarrierConnection {
     pub name: String,
     /// Kind of carrier. `sip`: any SIP trunk; calls arrive from the carrier's addresses or with a user name and password.
     /// `twilio`, `telnyx`: an account there; its numbers are routed here, and numbers may be bought for PhoneNumbers.
+    /// `gotoConnect`: as those, with a line of the account that forwards the calls here.
     #[serde(rename = "type")]
     pub type_: CarrierType,
     /// Settings of a SIP trunk; needed when `type` is `sip`.
@@ -45,6 +48,9 @@ pub struct CarrierConnection {
     /// Settings of a Telnyx account; needed when `type` is `telnyx`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub telnyx: Option<TelnyxConnection>,
+    /// Settings of a GoTo Connect account; needed when `type` is `gotoConnect`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub goto_connect: Option<GotoConnectConnection>,
     /// The telephone numbers that arrive over this connection, and the tenants that may claim them. A number that no
     /// entry grants can neither be claimed nor bought. Omitted: no number can be claimed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -64,6 +70,8 @@ pub enum CarrierType {
     Twilio,
     /// A Telnyx account with a SIP connection.
     Telnyx,
+    /// A GoTo Connect account with a line that forwards calls.
+    GotoConnect,
 }
 
 impl CarrierType {
@@ -74,6 +82,7 @@ impl CarrierType {
             Self::Sip => "sip",
             Self::Twilio => "twilio",
             Self::Telnyx => "telnyx",
+            Self::GotoConnect => "gotoConnect",
         }
     }
 }
@@ -166,6 +175,42 @@ pub struct TelnyxConnection {
     pub purchases: Purchases,
 }
 
+/// A GoTo Connect account whose numbers are assigned to a line that leads here. GoTo sends calls to no SIP address of
+/// others: something that takes the line's calls passes them on, see docs/carriers.md.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new(ADDRESSES).message(ADDRESSES_MESSAGE).field_path(".allowedAddresses"),
+    validation = Rule::new(SOME_ADDRESSES)
+        .message("a range of length /0 admits the whole Internet: list the addresses of what passes the calls on")
+        .field_path(".allowedAddresses")
+)]
+pub struct GotoConnectConnection {
+    /// Secret of type `voxplane.dev/credentials` in the agency's namespace with the label
+    /// `voxplane.dev/provider=gotoConnect`. Its keys: `client-id`, `client-secret`, `refresh-token`.
+    pub secret_ref: LocalSecretRef,
+    /// Key of the account: digits. Omitted: the Secret's key `account-key`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 32), pattern("^[0-9]+$"))]
+    pub account_key: Option<String>,
+    /// Id of the line (extension) that numbers are assigned to and whose calls are passed on to this platform's SIP
+    /// address.
+    #[schemars(length(min = 1, max = 64), pattern("^[0-9A-Za-z-]+$"))]
+    pub extension_id: String,
+    /// Addresses or CIDR ranges that calls may come from: those of what passes the line's calls on. GoTo publishes none.
+    #[schemars(length(min = 1, max = 64), inner(length(min = 1, max = 64)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub allowed_addresses: Vec<String>,
+    /// Seconds a call may ring before it is given up. Omitted: 20.
+    #[serde(default = "default::ringing_timeout_seconds")]
+    #[schemars(range(min = 5, max = 20))]
+    pub ringing_timeout_seconds: i32,
+    /// Whether PhoneNumbers may buy numbers with this account. They cost money every month.
+    #[serde(default)]
+    #[schemars(default = "crate::defaults::object")]
+    pub purchases: Purchases,
+}
+
 /// Whether numbers may be bought.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -188,6 +233,18 @@ impl CarrierConnection {
             CarrierType::Sip => None,
             CarrierType::Twilio => self.twilio.as_ref().map(|twilio| &twilio.purchases),
             CarrierType::Telnyx => self.telnyx.as_ref().map(|telnyx| &telnyx.purchases),
+            CarrierType::GotoConnect => self.goto_connect.as_ref().map(|goto| &goto.purchases),
+        }
+    }
+
+    /// The carrier's id of what leads here, where numbers are routed through the carrier's API: trunk, connection or line.
+    #[must_use]
+    pub fn route(&self) -> Option<&str> {
+        match self.type_ {
+            CarrierType::Sip => None,
+            CarrierType::Twilio => self.twilio.as_ref().map(|twilio| twilio.trunk_sid.as_str()),
+            CarrierType::Telnyx => self.telnyx.as_ref().map(|telnyx| telnyx.connection_id.as_str()),
+            CarrierType::GotoConnect => self.goto_connect.as_ref().map(|goto| goto.extension_id.as_str()),
         }
     }
 
@@ -201,6 +258,9 @@ impl CarrierConnection {
             }
             CarrierType::Twilio => Some(("twilio.secretRef", &self.twilio.as_ref()?.secret_ref, self.type_.as_str())),
             CarrierType::Telnyx => Some(("telnyx.secretRef", &self.telnyx.as_ref()?.secret_ref, self.type_.as_str())),
+            CarrierType::GotoConnect => {
+                Some(("gotoConnect.secretRef", &self.goto_connect.as_ref()?.secret_ref, self.type_.as_str()))
+            }
         }
     }
 }

@@ -133,6 +133,12 @@ pub const ALL: &[Entry] = &[
         "The carrier does not accept the keys in the connection's Secret.",
         "Put valid keys into the Secret that the Agency's carrier connection names: docs/carriers.md lists them.",
     ),
+    broken(
+        reasons::CARRIER_REAUTHORIZATION,
+        "The authorisation that an administrator of the carrier account gave has ended, was withdrawn or lacks a scope.",
+        "Authorise again as docs/carriers.md describes, as an administrator and with the scopes named there, and put the \
+         new refresh token into the connection's Secret. It is tried again by itself.",
+    ),
     waiting(
         reasons::CARRIER_UNAVAILABLE,
         "The carrier cannot be reached, fails, or did not say whether it did what was asked.",

@@ -12,7 +12,7 @@ use crate::Vendor;
 use crate::fault::{Act, strike};
 use crate::wire::Cutter;
 use crate::world::{Seen, Shared, lock};
-use crate::{telnyx, twilio};
+use crate::{goto_connect, telnyx, twilio};
 
 /// What the gate needs.
 #[derive(Clone)]
@@ -68,6 +68,7 @@ fn error(vendor: Vendor, status: u16, retry_after: Option<u32>) -> Response {
     let mut response = match vendor {
         Vendor::Twilio => twilio::fault(status),
         Vendor::Telnyx => telnyx::fault(status),
+        Vendor::GotoConnect => goto_connect::fault(status),
     };
     if let Some(seconds) = retry_after {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));

@@ -1,4 +1,4 @@
-//! Stand-ins for the number APIs of Twilio and Telnyx: the published protocol, with numbers, owners and money in memory.
+//! Stand-ins for the number APIs of Twilio, Telnyx and GoTo Connect: the published protocol, with numbers, owners and money in memory.
 //!
 //! They check requests as the carriers do, count what is bought, and fail on demand: [`Fault`] says which request fails
 //! and how, down to one that is carried out and whose answer is lost. A test starts a [`Simulator`] and asks it; by
@@ -11,11 +11,12 @@
 //! | [`stock`] | the numbers it starts with |
 //! | [`fault`] | [`Fault`] |
 //! | `gate`, `wire` | where faults happen |
-//! | [`twilio`], [`telnyx`] | the two protocols |
+//! | [`twilio`], [`telnyx`], [`goto_connect`] | the protocols |
 //! | `inspect` | `/_sim/` |
 
 pub mod fault;
 mod gate;
+pub mod goto_connect;
 mod inspect;
 pub mod simulator;
 pub mod stock;
@@ -35,4 +36,6 @@ pub enum Vendor {
     Twilio,
     /// Telnyx.
     Telnyx,
+    /// GoTo Connect.
+    GotoConnect,
 }

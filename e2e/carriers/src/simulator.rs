@@ -12,8 +12,8 @@ use tokio::task::AbortHandle;
 use crate::fault::Fault;
 use crate::gate::{self, Gate};
 use crate::wire::{Cutter, Wires};
-use crate::world::{Holder, Number, Owned, Purchase, Seen, Shared, World, lock};
-use crate::{Vendor, inspect, stock, telnyx, twilio};
+use crate::world::{Holder, Number, Order, OrderStatus, Owned, Purchase, Seen, Shared, World, lock};
+use crate::{Vendor, goto_connect, inspect, stock, telnyx, twilio};
 
 /// How a stand-in is to start.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ impl Setup {
         self
     }
 
-    /// How many answers show an order as pending, after the one that accepts it (Telnyx). Omitted: none.
+    /// How many answers show an order as pending, after the one that accepts it (Telnyx, GoTo Connect). Omitted: none.
     #[must_use]
     pub const fn pending_polls(mut self, polls: u32) -> Self {
         self.world.pending_polls = polls;
@@ -64,6 +64,13 @@ impl Setup {
         self
     }
 
+    /// Seconds that an access token is said to live (GoTo Connect). Omitted: an hour.
+    #[must_use]
+    pub const fn token_lifetime(mut self, seconds: u64) -> Self {
+        self.world.tokens.set_lifetime(seconds);
+        self
+    }
+
     /// Starts it.
     ///
     /// # Errors
@@ -76,6 +83,7 @@ impl Setup {
         let api = match self.vendor {
             Vendor::Twilio => twilio::router(world.clone()),
             Vendor::Telnyx => telnyx::router(world.clone()),
+            Vendor::GotoConnect => goto_connect::router(world.clone()),
         };
         let app = api.layer(middleware::from_fn_with_state(gate, gate::pass)).merge(inspect::router(world.clone()));
         let serve = axum::serve(Wires(listener), app.into_make_service_with_connect_info::<Cutter>());
@@ -115,6 +123,12 @@ impl Simulator {
         self.vendor
     }
 
+    /// A stand-in for GoTo Connect.
+    #[must_use]
+    pub fn goto_connect() -> Setup {
+        Setup::new(Vendor::GotoConnect, goto_connect::LINE)
+    }
+
     /// Its base URL.
     #[must_use]
     pub fn url(&self) -> String {
@@ -129,17 +143,24 @@ impl Simulator {
                 vec![("account-sid", twilio::ACCOUNT), ("api-key", twilio::API_KEY), ("api-secret", twilio::API_SECRET)]
             }
             Vendor::Telnyx => vec![("api-key", telnyx::API_KEY)],
+            Vendor::GotoConnect => vec![
+                ("client-id", goto_connect::CLIENT_ID),
+                ("client-secret", goto_connect::CLIENT_SECRET),
+                ("refresh-token", goto_connect::REFRESH_TOKEN),
+                ("account-key", goto_connect::ACCOUNT_KEY),
+            ],
         };
         let own = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
         keys.into_iter().map(own).chain([("endpoint".to_owned(), self.url())]).collect()
     }
 
-    /// A trunk or connection of the account.
+    /// A trunk, connection or line of the account.
     #[must_use]
     pub const fn connection(&self) -> &'static str {
         match self.vendor {
             Vendor::Twilio => twilio::TRUNK,
             Vendor::Telnyx => telnyx::CONNECTION,
+            Vendor::GotoConnect => goto_connect::LINE,
         }
     }
 
@@ -155,9 +176,63 @@ impl Simulator {
         }
     }
 
-    /// The next order is accepted and fails in the end (Telnyx).
+    /// The next order is accepted and fails in the end (Telnyx, GoTo Connect).
     pub fn doom_next_order(&self) {
         lock(&self.world).doom_next_order = true;
+    }
+
+    /// Somebody else in the account ordered a number of an area and uses it for something else (GoTo Connect). It counts as
+    /// no purchase of ours.
+    pub fn order_by_hand(&self, area_code: &str) {
+        let mut world = lock(&self.world);
+        let sequence = world.next();
+        let found =
+            world.numbers.iter_mut().find(|number| number.holder == Holder::Nobody && number.area_code == area_code);
+        let Some(number) = found else { return };
+        number.holder = Holder::Stranger;
+        let number = number.number.clone();
+        let id = format!("00000000-0000-4000-a000-{sequence:012x}");
+        world.orders.push(Order { id, number, reference: None, polls_left: 0, status: OrderStatus::Success, sequence });
+    }
+
+    /// Somebody removes a number from the account in the carrier's portal.
+    pub fn remove_by_hand(&self, number: &str) {
+        let mut world = lock(&self.world);
+        if let Some(owned) = world.owned().into_iter().find(|owned| owned.number == number) {
+            world.release(&owned.id);
+        }
+    }
+
+    /// All access tokens end (GoTo Connect).
+    pub fn expire_access_tokens(&self) {
+        lock(&self.world).tokens.expire();
+    }
+
+    /// The refresh token ends: whoever uses it next gets another one, once (GoTo Connect).
+    pub fn end_refresh_token(&self) {
+        lock(&self.world).tokens.end_refresh_token();
+    }
+
+    /// The administrator withdraws the authorisation (GoTo Connect).
+    pub fn revoke(&self) {
+        lock(&self.world).tokens.revoke();
+    }
+
+    /// The administrator authorises again; returns the refresh token (GoTo Connect).
+    #[must_use]
+    pub fn authorize_again(&self) -> String {
+        lock(&self.world).tokens.authorize_again()
+    }
+
+    /// The authorisation lacks a scope from now on (GoTo Connect).
+    pub fn drop_scope(&self) {
+        lock(&self.world).tokens.drop_scope();
+    }
+
+    /// How often an access token was fetched (GoTo Connect).
+    #[must_use]
+    pub fn tokens_issued(&self) -> u32 {
+        lock(&self.world).tokens.issued()
     }
 
     /// Money spent on a number: how often it was bought.

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 
 use crate::fault::Fault;
+use crate::goto_connect::Tokens;
 
 /// A number that exists at the carrier.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,7 +74,7 @@ pub struct Purchase {
     pub cents: u32,
 }
 
-/// An order (Telnyx).
+/// An order (Telnyx, GoTo Connect).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Order {
@@ -143,6 +144,9 @@ pub struct World {
     pub page_limit: Option<usize>,
     /// What ids are made of.
     pub sequence: u64,
+    /// Access and refresh tokens (GoTo Connect).
+    #[serde(skip)]
+    pub tokens: Tokens,
 }
 
 /// The world, shared.
@@ -198,6 +202,30 @@ impl World {
         if let Some(found) = self.number(&number) {
             found.holder = Holder::Account(owned);
         }
+    }
+
+    /// The order as it is shown now. A pending one is shown so often, then it is done; `id` makes the id of the number
+    /// that is delivered.
+    pub(crate) fn show(&mut self, index: usize, id: fn(u64) -> String) -> Order {
+        let order = self.orders[index].clone();
+        if order.polls_left > 0 {
+            self.orders[index].polls_left -= 1;
+            return order;
+        }
+        match order.status {
+            OrderStatus::Pending => {
+                let id = id(self.next());
+                let reference = order.reference.filter(|_| !self.references_stay_on_orders);
+                self.deliver(Owned { number: order.number, id, reference, route: None });
+                self.orders[index].status = OrderStatus::Success;
+            }
+            OrderStatus::Doomed => {
+                self.refund(&order.number);
+                self.orders[index].status = OrderStatus::Failure;
+            }
+            OrderStatus::Success | OrderStatus::Failure => {}
+        }
+        self.orders[index].clone()
     }
 
     /// An order that fails: the money comes back, and the number is for sale.

@@ -42,6 +42,7 @@ pub async fn run(agency: &Agency, ctx: &Context, apply: &Applier) -> Result<Clea
         return Ok(Cleanup::waiting(format!("waiting for its tenants to go: {}", names.join(", "))));
     }
     ctx.programmed.forget(&name);
+    ctx.carriers.forget(&name);
     let found = Api::<Namespace>::all(ctx.client.clone())
         .get_opt(&namespace)
         .await

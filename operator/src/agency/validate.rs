@@ -111,6 +111,10 @@ fn access(carrier: &CarrierConnection, seen: &Observed) -> Result<Access, Proble
             let telnyx = carrier.telnyx.as_ref().ok_or_else(missing)?;
             SipCarrier::of(CarrierKind::Telnyx, &telnyx.allowed_addresses, None, telnyx.ringing_timeout_seconds)
         }
+        CarrierType::GotoConnect => {
+            let goto = carrier.goto_connect.as_ref().ok_or_else(missing)?;
+            SipCarrier::of(CarrierKind::GotoConnect, &goto.allowed_addresses, None, goto.ringing_timeout_seconds)
+        }
     };
     known.map(Access::Known).map_err(|error| Problem::new(reasons::INVALID, format!("{field}: {error}")))
 }

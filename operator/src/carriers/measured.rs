@@ -2,7 +2,8 @@
 
 use voxplane_telephony::E164;
 use voxplane_telephony::market::{
-    AvailableNumber, MarketError, NumberMarket, NumberSearch, OrderState, Ordered, OwnedNumber, Reference, Route,
+    AvailableNumber, MarketError, NumberMarket, NumberSearch, OrderState, Ordered, OwnedNumber, PlacedOrder, Reference,
+    Route,
 };
 
 use crate::metrics::Metrics;
@@ -31,7 +32,20 @@ impl<M: NumberMarket> Measured<'_, M> {
     }
 }
 
+// Everything is passed on, also what the trait has an answer for: carriers differ in exactly that.
 impl<M: NumberMarket> NumberMarket for Measured<'_, M> {
+    fn picks_numbers(&self) -> bool {
+        self.market.picks_numbers()
+    }
+
+    async fn order_in(&self, wanted: &NumberSearch) -> Result<Ordered, MarketError> {
+        self.ask("order_in", self.market.order_in(wanted)).await
+    }
+
+    async fn orders(&self) -> Result<Vec<PlacedOrder>, MarketError> {
+        self.ask("orders", self.market.orders()).await
+    }
+
     async fn search(&self, wanted: &NumberSearch, limit: u32) -> Result<Vec<AvailableNumber>, MarketError> {
         self.ask("search", self.market.search(wanted, limit)).await
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use kube::ResourceExt as _;
 use uuid::Uuid;
-use voxplane_crds::agency::CarrierConnection;
+use voxplane_crds::agency::{CarrierConnection, CarrierType};
 use voxplane_crds::conditions::reasons;
 use voxplane_crds::names::{self, NamespaceOwner};
 use voxplane_crds::phone_number::{DeletionPolicy, NumberSearch};
@@ -49,12 +49,16 @@ impl CarrierPart {
     #[must_use]
     pub fn problem(&self) -> Option<Problem> {
         let order = self.order.as_ref()?;
-        let number = order.number.as_deref().unwrap_or_default();
+        // Where the carrier picks the number, it is not known before.
+        let number = order.number.as_deref().unwrap_or("a number");
         let (reason, doing) = match order.state {
             OrderState::Routed if order.problem.is_none() => return None,
             OrderState::Released | OrderState::Failed => return None,
             OrderState::Choosing if order.buys() => (reasons::PENDING, "looking for a number".to_owned()),
             OrderState::Choosing => (reasons::PENDING, "looking for the number in the carrier's account".to_owned()),
+            OrderState::Intended if order.number.is_none() => {
+                (reasons::ORDERING, "a number of the area is going to be ordered".to_owned())
+            }
             OrderState::Intended => (reasons::ORDERING, format!("{number} was chosen and is going to be ordered")),
             OrderState::Ordering => (reasons::ORDERING, format!("ordering {number}, waiting for the carrier")),
             OrderState::Ordered | OrderState::Routed => {
@@ -73,6 +77,7 @@ fn known(reason: &str) -> &'static str {
     [
         reasons::CARRIER_REFUSED,
         reasons::CARRIER_CREDENTIALS,
+        reasons::CARRIER_REAUTHORIZATION,
         reasons::CARRIER_RATE_LIMITED,
         reasons::CARRIER_UNAVAILABLE,
         reasons::NO_NUMBER_FOUND,
@@ -117,10 +122,9 @@ pub async fn advance(number: &PhoneNumber, seen: &Observed, ctx: &Context) -> Re
 fn wish(number: &PhoneNumber, home: &Home, id: Uuid, seen: &Observed) -> Result<Option<Wish>, Problem> {
     let (spec, tenant) = (&number.spec, home.tenant.name_any());
     let Some(connection) = connection_of(&home.agency, &spec.carrier) else { return Ok(None) };
-    let route = match (&connection.twilio, &connection.telnyx) {
-        (Some(twilio), _) => twilio.trunk_sid.clone(),
-        (None, Some(telnyx)) => telnyx.connection_id.clone(),
-        (None, None) => {
+    let route = match connection.route() {
+        Some(route) => route.to_owned(),
+        None => {
             return match spec.search {
                 Some(_) => Err(Problem::new(
                     reasons::INVALID,
@@ -134,6 +138,9 @@ fn wish(number: &PhoneNumber, home: &Home, id: Uuid, seen: &Observed) -> Result<
             };
         }
     };
+    if let (Some(search), CarrierType::GotoConnect) = (&spec.search, connection.type_) {
+        by_area(search)?;
+    }
     if spec.search.is_none() && (!seen.holds || claims::granted(number, &home.agency, &tenant).is_err()) {
         // Not this object's number: it is not routed for it.
         return Ok(None);
@@ -161,6 +168,19 @@ fn search(search: &NumberSearch) -> Result<market::NumberSearch, Problem> {
     let NumberSearch { country, area_code, contains, region } = search;
     market::NumberSearch::new(country, area_code.as_deref(), contains.as_deref(), region.as_deref())
         .map_err(|error| Problem::new(reasons::INVALID, format!("spec.search: {error}")))
+}
+
+/// GoTo orders by area code, and by nothing else.
+pub(super) fn by_area(search: &NumberSearch) -> Result<(), Problem> {
+    let wrong = match search {
+        NumberSearch { country, .. } if !matches!(country.as_str(), "US" | "CA") => "country must be US or CA",
+        NumberSearch { area_code: None, .. } => "areaCode is needed",
+        NumberSearch { contains: Some(_), .. } => "contains cannot be asked for",
+        NumberSearch { region: Some(_), .. } => "region cannot be asked for",
+        _ => return Ok(()),
+    };
+    let message = format!("spec.search: {wrong}: a carrier of type gotoConnect sells numbers of an area code it picks");
+    Err(Problem::new(reasons::INVALID, message))
 }
 
 /// How many numbers may be bought over a connection.
@@ -278,7 +298,7 @@ async fn run(
         return Ok((progress, Some(Problem::new(reasons::REF_NOT_FOUND, message))));
     };
     let secret = carriers::secret_of(&agency.name_any(), connection, ctx).await?;
-    match ctx.carriers.market(connection, secret.as_ref()) {
+    match ctx.carriers.market(agency, connection, secret.as_ref(), &ctx.client) {
         Err(problem) => Ok((progress, Some(problem))),
         Ok(market) => {
             let market = Measured { market, system: connection.type_.as_str(), metrics: &ctx.metrics };

@@ -71,7 +71,8 @@ fn order_status(order: &NumberOrder) -> OrderStatus {
             OrderState::Failed => Shown::Failed,
         },
         number: order.number.clone(),
-        reference: order.buys().then(|| Reference::new(order.id).as_str().to_owned()),
+        // Where the carrier picks the number, it keeps no mark.
+        reference: (order.buys() && order.baseline.is_none()).then(|| Reference::new(order.id).as_str().to_owned()),
         attempts: order.attempts,
         message: order.problem.as_ref().map(|problem| problem.message.chars().take(LONGEST_MESSAGE).collect()),
     }

@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 
 use uuid::Uuid;
 use voxplane_crds::conditions::{self, Desired, reasons, types};
+use voxplane_crds::phone_number::NumberSearch;
 use voxplane_crds::{PhoneNumber, PhoneNumberStatus};
 use voxplane_store::number_orders::{NumberOrder, OrderProblem, OrderState};
 use voxplane_telephony::E164;
 
 use super::observe::Observed;
-use super::order::CarrierPart;
+use super::order::{CarrierPart, by_area};
 use super::{status, validate};
 use crate::identity::Identity;
 use crate::livekit::Connection;
@@ -143,6 +144,7 @@ fn bought(state: OrderState, problem: Option<(&str, &str)>) -> (PhoneNumber, Obs
         retry_at: None,
         fence: 1,
         kept_at: None,
+        baseline: None,
     };
     let part = CarrierPart { order: Some(order), ..CarrierPart::default() };
     (number, Observed { holds: false, carrier: part, ..seen() })
@@ -234,4 +236,24 @@ fn without_the_database_a_bought_number_stays_what_it_was() {
     assert_eq!(condition(&status, types::PROGRAMMED).0, "True");
     assert_eq!(condition(&status, types::READY), ("Unknown".into(), reasons::DATABASE_UNAVAILABLE.into()));
     assert!(status.order.is_some());
+}
+
+#[test]
+fn goto_sells_by_area_code_and_says_so() {
+    let search = |area_code: Option<&str>, contains: Option<&str>, country: &str| NumberSearch {
+        country: country.to_owned(),
+        area_code: area_code.map(str::to_owned),
+        contains: contains.map(str::to_owned),
+        region: None,
+    };
+    assert_eq!(by_area(&search(Some("404"), None, "US")), Ok(()));
+    for (wrong, word) in [
+        (search(None, None, "US"), "areaCode is needed"),
+        (search(Some("404"), Some("77"), "CA"), "contains cannot"),
+        (search(Some("20"), None, "GB"), "country must be US or CA"),
+    ] {
+        let problem = by_area(&wrong).unwrap_err();
+        assert_eq!(problem.reason, reasons::INVALID);
+        assert!(problem.message.contains(word), "{}", problem.message);
+    }
 }

@@ -11,23 +11,30 @@ use super::world::{Aim, Place, Subject};
 /// What the carrier and the market do beside us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Story {
-    /// The number is delivered at once (Twilio) or after two questions (Telnyx).
+    /// The number is delivered at once (Twilio) or after two questions (Telnyx, GoTo Connect).
     Plain,
     /// Somebody else buys the chosen number before us.
     Rival,
-    /// The first order is accepted and fails (Telnyx).
+    /// The first order is accepted and fails (Telnyx, GoTo Connect).
     Doomed,
     /// The carrier keeps our mark with the order only (Telnyx).
     MarkOnOrder,
+    /// The account has orders and numbers of others already (GoTo Connect).
+    Busy,
 }
 
 async fn subject(place: &Place, kind: CarrierKind, story: Story) -> Subject<'_> {
     let setup = match kind {
         CarrierKind::Twilio => Simulator::twilio(),
+        CarrierKind::GotoConnect => Simulator::goto_connect().pending_polls(2),
         _ => Simulator::telnyx().pending_polls(2),
     };
     let setup = if story == Story::MarkOnOrder { setup.references_stay_on_orders() } else { setup };
     let simulator = setup.start().await.unwrap();
+    if story == Story::Busy {
+        simulator.order_by_hand("404");
+        simulator.order_by_hand("212");
+    }
     if story == Story::Doomed {
         simulator.doom_next_order();
     }
@@ -77,7 +84,7 @@ async fn deleted_in_the_middle(place: &Place, kind: CarrierKind, cut: (usize, Cu
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_left_behind_when_it_is_deleted_in_the_middle_of_a_purchase() {
     let place = Place::new().await;
-    for kind in [CarrierKind::Twilio, CarrierKind::Telnyx] {
+    for kind in [CarrierKind::Twilio, CarrierKind::Telnyx, CarrierKind::GotoConnect] {
         let mut subject = subject(&place, kind, Story::Plain).await;
         let fuse = Fuse::default();
         subject.buy(&fuse).await;
@@ -118,6 +125,16 @@ async fn one_number_of_telnyx_wherever_it_is_cut_off() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_number_of_goto_connect_wherever_it_is_cut_off() {
+    cut_everywhere(CarrierKind::GotoConnect, Story::Plain).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_number_of_goto_connect_beside_orders_of_others_wherever_it_is_cut_off() {
+    cut_everywhere(CarrierKind::GotoConnect, Story::Busy).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_number_although_somebody_else_was_first_wherever_it_is_cut_off() {
     cut_everywhere(CarrierKind::Twilio, Story::Rival).await;
     cut_everywhere(CarrierKind::Telnyx, Story::Rival).await;
@@ -126,6 +143,7 @@ async fn one_number_although_somebody_else_was_first_wherever_it_is_cut_off() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_number_although_an_order_fails_later_wherever_it_is_cut_off() {
     cut_everywhere(CarrierKind::Telnyx, Story::Doomed).await;
+    cut_everywhere(CarrierKind::GotoConnect, Story::Doomed).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -9,7 +9,8 @@ use voxplane_operator::error::Error;
 use voxplane_operator::phone_number::purchase::journal::{Intent, Journal};
 use voxplane_store::number_orders::{NewNumberOrder, NumberOrder};
 use voxplane_telephony::market::{
-    AvailableNumber, MarketError, NumberMarket, NumberSearch, OrderState, Ordered, OwnedNumber, Reference, Route,
+    AvailableNumber, MarketError, NumberMarket, NumberSearch, OrderState, Ordered, OwnedNumber, PlacedOrder, Reference,
+    Route,
 };
 use voxplane_telephony::{E164, Market};
 
@@ -76,7 +77,8 @@ impl Fuse {
     }
 }
 
-/// A carrier's account that is cut off. `rival` buys the first number that is ordered before the order arrives.
+/// A carrier's account that is cut off. `rival` buys the first number that is ordered before the order arrives; where the
+/// carrier picks the number, it buys nothing.
 pub struct CutMarket<'a, R> {
     pub market: &'a Market,
     pub fuse: &'a Fuse,
@@ -92,6 +94,10 @@ fn written<T>() -> Result<T, MarketError> {
 }
 
 impl<R: Fn(&E164) + Send + Sync> NumberMarket for CutMarket<'_, R> {
+    fn picks_numbers(&self) -> bool {
+        self.market.picks_numbers()
+    }
+
     async fn search(&self, wanted: &NumberSearch, limit: u32) -> Result<Vec<AvailableNumber>, MarketError> {
         self.fuse.around(self.market.search(wanted, limit), read).await
     }
@@ -99,6 +105,14 @@ impl<R: Fn(&E164) + Send + Sync> NumberMarket for CutMarket<'_, R> {
     async fn order(&self, number: &E164, reference: &Reference) -> Result<Ordered, MarketError> {
         (self.rival)(number);
         self.fuse.around(self.market.order(number, reference), written).await
+    }
+
+    async fn order_in(&self, wanted: &NumberSearch) -> Result<Ordered, MarketError> {
+        self.fuse.around(self.market.order_in(wanted), written).await
+    }
+
+    async fn orders(&self) -> Result<Vec<PlacedOrder>, MarketError> {
+        self.fuse.around(self.market.orders(), read).await
     }
 
     async fn order_state(&self, order_id: &str) -> Result<OrderState, MarketError> {

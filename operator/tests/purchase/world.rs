@@ -136,7 +136,8 @@ impl Subject<'_> {
         for _ in 0..PASSES {
             match self.life(fuse, aim).await {
                 Some(progress) if is_over(&progress.order) => return,
-                _ => {}
+                Some(progress) => self.do_by_hand(&progress.order),
+                None => {}
             }
             // An end whose commit was not heard of leaves nothing to do.
             if self.stored().await.is_none() {
@@ -144,6 +145,13 @@ impl Subject<'_> {
             }
         }
         panic!("{}: not over after {PASSES} passes", self.context);
+    }
+
+    /// What the carrier has no request for, and somebody does when the status says so.
+    fn do_by_hand(&self, order: &NumberOrder) {
+        if order.problem.as_ref().is_some_and(|problem| problem.message.contains("by hand")) {
+            self.simulator.remove_by_hand(order.number.as_ref().unwrap());
+        }
     }
 
     /// The stored order, read without a cut.

@@ -71,6 +71,7 @@ async fn an_order_is_opened_once_and_everything_about_it_is_kept() {
         problem: Some(OrderProblem { reason: "CarrierRefused".to_owned(), message: "no funds".to_owned() }),
         failures: 3,
         retry_at: at("2026-07-01T12:01:00Z"),
+        baseline: Some(vec!["o1".to_owned(), "o2".to_owned()]),
         ..first
     };
     let saved = number_orders::save(&mut tx, &changed).await.unwrap();
@@ -122,6 +123,36 @@ async fn nobody_orders_what_somebody_else_is_ordering() {
     // Once it is given back, others may have it.
     let mut tx = platform(&db).await;
     number_orders::save(&mut tx, &NumberOrder { state: OrderState::Released, ..first }).await.unwrap();
+    number_orders::save(&mut tx, &intended(&orders[1])).await.unwrap();
+}
+
+#[tokio::test]
+async fn one_order_without_a_mark_is_under_way_over_a_connection() {
+    let (_test, db, tenant) = one_tenant().await;
+    let mut orders = Vec::new();
+    for name in ["one", "two"] {
+        let resource = phone_number(&db, &tenant, name).await;
+        let mut tx = platform(&db).await;
+        orders.push(number_orders::open(&mut tx, &new(&tenant, resource, Some(json!({})), None)).await.unwrap());
+        tx.commit().await.unwrap();
+    }
+    let intended =
+        |order: &NumberOrder| NumberOrder { state: OrderState::Intended, baseline: Some(Vec::new()), ..order.clone() };
+    let mut tx = platform(&db).await;
+    let without = NumberOrder { state: OrderState::Intended, ..orders[0].clone() };
+    assert!(number_orders::save(&mut tx, &without).await.is_err(), "only such an order may lack its number");
+    drop(tx);
+    let mut tx = platform(&db).await;
+    let first = number_orders::save(&mut tx, &intended(&orders[0])).await.unwrap();
+    tx.commit().await.unwrap();
+    let mut tx = platform(&db).await;
+    let second = number_orders::save(&mut tx, &intended(&orders[1])).await;
+    assert!(matches!(&second, Err(StoreError::Conflict { what }) if what == number_orders::BASELINE_KEY), "{second:?}");
+    drop(tx);
+    // Once the carrier has given it an id, it can be told from others.
+    let mut tx = platform(&db).await;
+    let accepted = NumberOrder { state: OrderState::Ordering, carrier_order_id: Some("order".to_owned()), ..first };
+    number_orders::save(&mut tx, &accepted).await.unwrap();
     number_orders::save(&mut tx, &intended(&orders[1])).await.unwrap();
 }
 

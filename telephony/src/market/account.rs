@@ -4,10 +4,12 @@ use reqwest::Url;
 use secrecy::SecretString;
 
 use super::{
-    AvailableNumber, Http, MarketError, NumberMarket, NumberSearch, OrderState, Ordered, OwnedNumber, Reference, Route,
+    AvailableNumber, Http, MarketError, NumberMarket, NumberSearch, OrderState, Ordered, OwnedNumber, PlacedOrder,
+    Reference, Route,
 };
 use crate::carrier::CarrierKind;
 use crate::e164::E164;
+use crate::goto_connect::GotoConnectMarket;
 use crate::telnyx::TelnyxMarket;
 use crate::twilio::TwilioMarket;
 
@@ -18,6 +20,8 @@ pub enum Market {
     Twilio(TwilioMarket),
     /// Telnyx.
     Telnyx(TelnyxMarket),
+    /// GoTo Connect.
+    GotoConnect(GotoConnectMarket),
 }
 
 /// Why a Secret is no account. Never quotes a value.
@@ -47,8 +51,8 @@ pub enum CredentialsError {
 
 impl Market {
     /// The account whose Secret has these keys; `key` returns a key's text. Twilio: `account-sid`, and `api-key` with
-    /// `api-secret`, or `auth-token`. Telnyx: `api-key`. Both: `endpoint`, the base URL of something that stands before
-    /// the carrier; omitted: the carrier's own.
+    /// `api-secret`, or `auth-token`. Telnyx: `api-key`. GoTo Connect: `client-id`, `client-secret`, `refresh-token` and
+    /// `account-key`. All: `endpoint`, the base URL of something that stands before the carrier; omitted: the carrier's own.
     ///
     /// # Errors
     /// [`CredentialsError`] names the key.
@@ -61,6 +65,7 @@ impl Market {
         match kind {
             CarrierKind::Twilio => TwilioMarket::from_secret(http.clone(), key).map(Self::Twilio),
             CarrierKind::Telnyx => TelnyxMarket::from_secret(http.clone(), key).map(Self::Telnyx),
+            CarrierKind::GotoConnect => GotoConnectMarket::from_secret(http.clone(), key).map(Self::GotoConnect),
             CarrierKind::Sip => Err(CredentialsError::SellsNone { kind }),
         }
     }
@@ -71,6 +76,7 @@ impl Market {
         match self {
             Self::Twilio(_) => CarrierKind::Twilio,
             Self::Telnyx(_) => CarrierKind::Telnyx,
+            Self::GotoConnect(_) => CarrierKind::GotoConnect,
         }
     }
 }
@@ -108,17 +114,34 @@ macro_rules! ask {
         match $self {
             Self::Twilio(market) => market.$($call)+.await,
             Self::Telnyx(market) => market.$($call)+.await,
+            Self::GotoConnect(market) => market.$($call)+.await,
         }
     };
 }
 
 impl NumberMarket for Market {
+    fn picks_numbers(&self) -> bool {
+        match self {
+            Self::Twilio(market) => market.picks_numbers(),
+            Self::Telnyx(market) => market.picks_numbers(),
+            Self::GotoConnect(market) => market.picks_numbers(),
+        }
+    }
+
     async fn search(&self, wanted: &NumberSearch, limit: u32) -> Result<Vec<AvailableNumber>, MarketError> {
         ask!(self, search(wanted, limit))
     }
 
     async fn order(&self, number: &E164, reference: &Reference) -> Result<Ordered, MarketError> {
         ask!(self, order(number, reference))
+    }
+
+    async fn order_in(&self, wanted: &NumberSearch) -> Result<Ordered, MarketError> {
+        ask!(self, order_in(wanted))
+    }
+
+    async fn orders(&self) -> Result<Vec<PlacedOrder>, MarketError> {
+        ask!(self, orders())
     }
 
     async fn order_state(&self, order_id: &str) -> Result<OrderState, MarketError> {
@@ -162,10 +185,12 @@ mod tests {
 
     #[test]
     fn a_secret_is_an_account_or_says_which_key_is_wrong() {
-        use CarrierKind::{Sip, Telnyx, Twilio};
+        use CarrierKind::{GotoConnect, Sip, Telnyx, Twilio};
         assert!(market(Twilio, &[("account-sid", ACCOUNT), ("api-key", "SK1"), ("api-secret", "s")]).is_ok());
         assert!(market(Twilio, &[("account-sid", ACCOUNT), ("auth-token", "t")]).is_ok());
         assert!(market(Telnyx, &[("api-key", "KEY1\n"), ("endpoint", "http://proxy:8080/telnyx/")]).is_ok());
+        let client = [("client-id", "c"), ("client-secret", "s"), ("refresh-token", "r")];
+        assert!(market(GotoConnect, &[&client[..], &[("account-key", "12345678")]].concat()).is_ok());
         for (kind, keys, expected) in [
             (Twilio, &[][..], "the Secret needs the key \"account-sid\" with text in it"),
             (
@@ -185,6 +210,8 @@ mod tests {
                 &[("api-key", "KEY1"), ("endpoint", "https://user:pw@proxy")],
                 "the Secret's key \"endpoint\" must be an http(s) URL without user, query and fragment",
             ),
+            (GotoConnect, &client[..2], "the Secret needs the key \"refresh-token\" with text in it"),
+            (GotoConnect, &client, "the Secret needs the key \"account-key\" with text in it"),
             (Sip, &[], "a connection of type sip sells no numbers"),
         ] {
             assert_eq!(market(kind, keys).unwrap_err().to_string(), expected);
@@ -196,6 +223,10 @@ mod tests {
         for (kind, keys) in [
             (CarrierKind::Twilio, vec![("account-sid", ACCOUNT), ("auth-token", "hush")]),
             (CarrierKind::Telnyx, vec![("api-key", "hush")]),
+            (
+                CarrierKind::GotoConnect,
+                vec![("client-id", "c"), ("client-secret", "hush"), ("refresh-token", "hush"), ("account-key", "1")],
+            ),
         ] {
             assert!(!format!("{:?}", market(kind, &keys).unwrap()).contains("hush"));
         }

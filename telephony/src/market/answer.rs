@@ -59,6 +59,16 @@ impl Answer {
         self.status.is_client_error() && self.status != StatusCode::REQUEST_TIMEOUT
     }
 
+    /// Whether the request was not authorised. Nothing was done.
+    pub(crate) fn is_unauthorized(&self) -> bool {
+        self.status == StatusCode::UNAUTHORIZED
+    }
+
+    /// How long the carrier asks to wait.
+    pub(crate) const fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
     /// Whether there is no such thing.
     pub(crate) fn is_not_found(&self) -> bool {
         self.status == StatusCode::NOT_FOUND

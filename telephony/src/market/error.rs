@@ -33,6 +33,21 @@ pub enum MarketError {
         /// The carrier's own words.
         message: String,
     },
+    /// The authorisation that was given to us ended, was withdrawn or does not suffice; nothing was done.
+    #[error("the carrier must be authorised again: {message}")]
+    Reauthorize {
+        /// Why, and how.
+        message: String,
+    },
+    /// Nothing like what was ordered is for sale; nothing was done.
+    #[error("nothing like that is for sale: try another area code")]
+    NoneForSale,
+    /// The carrier has no request for it; nothing was done.
+    #[error("{message}")]
+    ByHand {
+        /// What somebody has to do at the carrier.
+        message: &'static str,
+    },
     /// Too many requests; nothing was done.
     #[error("the carrier asks to slow down")]
     RateLimited {
@@ -78,6 +93,9 @@ impl MarketError {
             Self::Refused { .. } => "CarrierRefused",
             Self::Taken { .. } => "NumberTaken",
             Self::Credentials { .. } => "CarrierCredentials",
+            Self::Reauthorize { .. } => "CarrierReauthorization",
+            Self::NoneForSale => "NoNumberForSale",
+            Self::ByHand { .. } => "CarrierByHand",
             Self::RateLimited { .. } => "CarrierRateLimited",
             Self::Unavailable { .. } => "CarrierUnavailable",
             Self::OutcomeUnknown { .. } => "CarrierOutcomeUnknown",
@@ -110,6 +128,9 @@ mod tests {
             MarketError::Unavailable { source: "connection refused".into() },
             MarketError::OutcomeUnknown { source: "connection reset".into() },
             MarketError::Protocol { message: "not JSON".to_owned() },
+            MarketError::Reauthorize { message: "it ended".to_owned() },
+            MarketError::NoneForSale,
+            MarketError::ByHand { message: "remove it there" },
         ]
     }
 

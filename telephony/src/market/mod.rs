@@ -1,9 +1,11 @@
 //! Where numbers are bought: the one interface to carriers that sell them.
 //!
-//! Buying costs money and carriers offer no idempotency key, so every order names one number ([`E164`]) and carries our
+//! Buying costs money and carriers offer no idempotency key, so an order names one number ([`E164`]) and carries our
 //! [`Reference`]. Ordering the same number again can never buy two: at worst the carrier says that it is taken, and
-//! [`NumberMarket::find`] says by whom. A client never tries anything twice by itself; [`MarketError`] says what is
-//! known about the outcome, and the caller decides.
+//! [`NumberMarket::find`] says by whom. A carrier that [picks the number itself](NumberMarket::picks_numbers) takes neither
+//! number nor reference: there, what is new among its [orders](NumberMarket::orders) tells whether one was carried out. A
+//! client never tries anything twice by itself; [`MarketError`] says what is known about the outcome, and the caller
+//! decides.
 
 mod account;
 pub(crate) mod answer;
@@ -26,6 +28,12 @@ use crate::e164::E164;
 
 /// A carrier account that sells numbers.
 pub trait NumberMarket: Send + Sync {
+    /// Whether the carrier picks the number: an order names an area ([`Self::order_in`]) and not a number
+    /// ([`Self::order`]), and carries no reference.
+    fn picks_numbers(&self) -> bool {
+        false
+    }
+
     /// Numbers for sale, at most `limit`, in the carrier's order. Finding none is no error.
     fn search(
         &self,
@@ -36,6 +44,17 @@ pub trait NumberMarket: Send + Sync {
     /// Buys one number. One request, never repeated. After [`MarketError::Taken`] look with [`Self::find`] first: the
     /// buyer may have been an earlier order of ours whose answer was lost.
     fn order(&self, number: &E164, reference: &Reference) -> impl Future<Output = Result<Ordered, MarketError>> + Send;
+
+    /// Buys one number of an area, whichever the carrier picks. One request, never repeated; two of them buy two numbers.
+    fn order_in(&self, wanted: &NumberSearch) -> impl Future<Output = Result<Ordered, MarketError>> + Send {
+        let _ = wanted;
+        async { Err(one_by_one()) }
+    }
+
+    /// All orders of the account, whoever placed them, where the carrier picks the numbers.
+    fn orders(&self) -> impl Future<Output = Result<Vec<PlacedOrder>, MarketError>> + Send {
+        async { Err(one_by_one()) }
+    }
 
     /// What became of an order that was pending.
     fn order_state(&self, order_id: &str) -> impl Future<Output = Result<OrderState, MarketError>> + Send;
@@ -61,6 +80,20 @@ pub trait NumberMarket: Send + Sync {
 
     /// Gives the number back, for good: the carrier may sell it to somebody else. A number that is gone already is fine.
     fn release(&self, number: &OwnedNumber) -> impl Future<Output = Result<(), MarketError>> + Send;
+}
+
+fn one_by_one() -> MarketError {
+    let message = "orders of this carrier name a number".to_owned();
+    MarketError::Refused { status: 400, code: None, message }
+}
+
+/// An order in the account's list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlacedOrder {
+    /// The carrier's id of it.
+    pub id: String,
+    /// The area code it names, if the list says.
+    pub area_code: Option<String>,
 }
 
 /// A number for sale.
@@ -117,7 +150,8 @@ pub struct OwnedNumber {
 /// Where a number's calls go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
-    /// The carrier's id of the trunk (Twilio `TK…`) or connection (Telnyx) that leads to our SIP host.
+    /// The carrier's id of the trunk (Twilio `TK…`), connection (Telnyx) or line (GoTo Connect) that leads
+    /// to our SIP host.
     pub connection: String,
 }
 

@@ -3,6 +3,7 @@
 use std::str::FromStr as _;
 
 use phonenumber::country;
+use phonenumber::metadata::DATABASE;
 
 /// What is looked for. Known to be of a form that every carrier understands.
 ///
@@ -85,6 +86,13 @@ impl NumberSearch {
     #[must_use]
     pub fn area_code(&self) -> Option<&str> {
         self.area_code.as_deref()
+    }
+
+    /// How the numbers begin: country code and area code, in E.164 form.
+    #[must_use]
+    pub fn prefix(&self) -> String {
+        let code = DATABASE.by_id(&self.country).map(|metadata| metadata.country_code().to_string());
+        format!("+{}{}", code.unwrap_or_default(), self.area_code().unwrap_or_default())
     }
 
     /// Digits that are somewhere in the number.

@@ -1,7 +1,5 @@
 //! Twilio's search: some filters exist in the USA and Canada only.
 
-use phonenumber::metadata::DATABASE;
-
 use super::TwilioMarket;
 use super::wire::{AvailablePage, complaint, e164};
 use crate::market::http::Effect;
@@ -22,7 +20,7 @@ pub(super) async fn run(
     let url = market.url(&["AvailablePhoneNumbers", wanted.country(), "Local.json"], &query);
     let answer = market.http.send(market.get(url), Effect::Reads).await?;
     let page: AvailablePage = answer.success(Effect::Reads, complaint)?.json("the list of numbers for sale")?;
-    let prefix = prefix(wanted);
+    let prefix = wanted.prefix();
     let mut numbers = Vec::new();
     for found in page.available_phone_numbers {
         let number = e164(&found.phone_number)?;
@@ -43,18 +41,12 @@ fn filters(wanted: &NumberSearch) -> Vec<(&'static str, String)> {
     let (area_code, contains, region) = if matches!(wanted.country(), "US" | "CA") {
         (own(wanted.area_code()), own(wanted.contains()), own(wanted.region()))
     } else {
-        (None, own(wanted.contains()).or_else(|| wanted.area_code().map(|_| prefix(wanted))), None)
+        (None, own(wanted.contains()).or_else(|| wanted.area_code().map(|_| wanted.prefix())), None)
     };
     [("AreaCode", area_code), ("Contains", contains), ("InRegion", region)]
         .into_iter()
         .filter_map(|(name, value)| Some((name, value?)))
         .collect()
-}
-
-/// How the numbers begin.
-fn prefix(wanted: &NumberSearch) -> String {
-    let code = DATABASE.by_id(wanted.country()).map(|metadata| metadata.country_code().to_string());
-    format!("+{}{}", code.unwrap_or_default(), wanted.area_code().unwrap_or_default())
 }
 
 #[cfg(test)]

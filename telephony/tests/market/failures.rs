@@ -6,7 +6,7 @@ use voxplane_carriers::Fault;
 use voxplane_telephony::market::{MarketError, Ordered};
 use voxplane_telephony::{CarrierKind, NumberMarket as _};
 
-use super::{Account, accounts, market, number, reference, search};
+use super::{Account, accounts, market, marking, number, order_at, reference, search};
 
 /// Makes a request fail in one way.
 type Way = fn(Fault) -> Fault;
@@ -15,6 +15,7 @@ type Way = fn(Fault) -> Fault;
 const fn orders(kind: CarrierKind) -> &'static str {
     match kind {
         CarrierKind::Telnyx => "/number_orders",
+        CarrierKind::GotoConnect => "/phone-number-orders",
         _ => "/IncomingPhoneNumbers",
     }
 }
@@ -23,12 +24,21 @@ const fn orders(kind: CarrierKind) -> &'static str {
 const fn changes(kind: CarrierKind) -> (&'static str, &'static str) {
     match kind {
         CarrierKind::Telnyx => ("PATCH", "/phone_numbers/"),
+        CarrierKind::GotoConnect => ("PATCH", "/phone-numbers/"),
         _ => ("POST", "/IncomingPhoneNumbers/"),
     }
 }
 
 async fn order(account: &Account) -> Result<Ordered, MarketError> {
-    account.market.order(&number("+14045550100"), &reference(1)).await
+    order_at(&account.market, "+14045550100", &reference(1)).await
+}
+
+/// What is wrong if the carrier says that we are not authorised: with a key, the key; else the authorisation.
+const fn unauthorized(kind: CarrierKind) -> &'static str {
+    match kind {
+        CarrierKind::GotoConnect => "CarrierReauthorization",
+        _ => "CarrierCredentials",
+    }
 }
 
 #[tokio::test]
@@ -48,6 +58,7 @@ async fn an_order_that_was_not_carried_out_bought_nothing_and_is_not_repeated() 
         for (index, (fault, reason, unknown)) in faults.into_iter().enumerate() {
             account.sim.fail(fault(Fault::on("POST", orders(kind))));
             let error = order(&account).await.unwrap_err();
+            let reason = if reason == "CarrierCredentials" { unauthorized(kind) } else { reason };
             assert_eq!((error.reason(), error.outcome_unknown()), (reason, unknown), "{kind:?}: {error:?}");
             assert_eq!(account.requests("POST"), index + 1, "{kind:?} {reason}: sent once");
             if reason == "CarrierRateLimited" {
@@ -72,7 +83,7 @@ async fn an_order_whose_answer_is_lost_is_found_and_not_bought_twice() {
         Fault::malformed_after,
     ];
     for fault in faults {
-        for account in accounts().await {
+        for account in marking().await {
             let kind = account.kind;
             account.look_around().await;
             let fault = fault(Fault::on("POST", orders(kind)));
@@ -104,6 +115,7 @@ async fn a_lookup_that_fails_says_that_nothing_was_done() {
     for account in accounts().await {
         let kind = account.kind;
         for (fault, reason) in faults {
+            let reason = if reason == "CarrierCredentials" { unauthorized(kind) } else { reason };
             account.sim.fail(fault(Fault::on("GET", "/")));
             let error = account.market.search(&search("US", None, None, None), 1).await.unwrap_err();
             assert_eq!(error.reason(), reason, "{kind:?}: {error:?}");
@@ -128,9 +140,13 @@ async fn a_change_whose_answer_is_lost_can_be_made_again() {
         account.market.route(&owned, &account.route()).await.unwrap();
         assert!(account.market.find(&owned.number).await.unwrap().unwrap().is_routed(&account.route()), "{kind:?}");
 
-        account.sim.fail(Fault::on("DELETE", "/").cut_after());
-        let error = account.market.release(&owned).await.unwrap_err();
-        assert_eq!(error.reason(), "CarrierOutcomeUnknown", "{kind:?}");
+        if account.marks() {
+            account.sim.fail(Fault::on("DELETE", "/").cut_after());
+            let error = account.market.release(&owned).await.unwrap_err();
+            assert_eq!(error.reason(), "CarrierOutcomeUnknown", "{kind:?}");
+        } else {
+            account.sim.remove_by_hand("+14045550100");
+        }
         account.market.release(&owned).await.unwrap();
         assert_eq!(account.sim.releases(), ["+14045550100"], "{kind:?}");
         let error = account.market.route(&owned, &account.route()).await.unwrap_err();
@@ -144,7 +160,7 @@ async fn a_carrier_that_is_not_there_did_nothing() {
         let kind = account.kind;
         let gone = [("endpoint", "http://127.0.0.1:1")];
         let market = market(kind, &account.sim, &gone);
-        let error = market.order(&number("+14045550100"), &reference(1)).await.unwrap_err();
+        let error = order_at(&market, "+14045550100", &reference(1)).await.unwrap_err();
         assert_eq!((error.reason(), error.outcome_unknown()), ("CarrierUnavailable", false), "{kind:?}: {error:?}");
     }
 }
@@ -153,8 +169,9 @@ async fn a_carrier_that_is_not_there_did_nothing() {
 async fn wrong_keys_are_told_apart_from_refusals() {
     for account in accounts().await {
         let kind = account.kind;
-        let market = market(kind, &account.sim, &[("api-key", "wrong")]);
-        let error = market.order(&number("+14045550100"), &reference(1)).await.unwrap_err();
+        let key = if account.marks() { "api-key" } else { "client-secret" };
+        let market = market(kind, &account.sim, &[(key, "wrong")]);
+        let error = order_at(&market, "+14045550100", &reference(1)).await.unwrap_err();
         assert_eq!((error.reason(), error.outcome_unknown()), ("CarrierCredentials", false), "{kind:?}: {error:?}");
     }
 }
@@ -171,7 +188,9 @@ async fn no_error_tells_a_number() {
             let told = format!("{error} {error:?} {}", voxplane_platform::error_chain::describe(&error));
             assert!(!told.contains("5550100"), "{kind:?}: {told}");
         }
-        account.sim.sell_to_stranger("+14045550100");
+        for line in 100..110 {
+            account.sim.sell_to_stranger(&format!("+14045550{line}"));
+        }
         let told = format!("{:?}", order(&account).await.unwrap_err());
         assert!(!told.contains("5550100"), "{kind:?}: {told}");
     }

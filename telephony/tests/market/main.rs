@@ -3,13 +3,14 @@
 
 mod buying;
 mod failures;
+mod goto_connect;
 mod peculiar;
 
 use std::time::Duration;
 
 use uuid::Uuid;
 use voxplane_carriers::{Setup, Simulator};
-use voxplane_telephony::market::{Http, NumberSearch, OrderState, Ordered, OwnedNumber, Reference, Route};
+use voxplane_telephony::market::{Http, MarketError, NumberSearch, OrderState, Ordered, OwnedNumber, Reference, Route};
 use voxplane_telephony::{CarrierKind, E164, Market, NumberMarket as _};
 
 /// Short, because tests wait for it.
@@ -23,11 +24,22 @@ struct Account {
 }
 
 /// One account with each carrier.
-async fn accounts() -> [Account; 2] {
+async fn accounts() -> [Account; 3] {
     accounts_with(|setup| setup).await
 }
 
-async fn accounts_with(change: fn(Setup) -> Setup) -> [Account; 2] {
+async fn accounts_with(change: fn(Setup) -> Setup) -> [Account; 3] {
+    let [twilio, telnyx] = marking_with(change).await;
+    let goto_connect = Simulator::goto_connect().pending_polls(2);
+    [twilio, telnyx, account(CarrierKind::GotoConnect, change(goto_connect)).await]
+}
+
+/// One account with each carrier that takes orders for a number, keeps our mark and takes numbers back.
+async fn marking() -> [Account; 2] {
+    marking_with(|setup| setup).await
+}
+
+async fn marking_with(change: fn(Setup) -> Setup) -> [Account; 2] {
     [
         account(CarrierKind::Twilio, change(Simulator::twilio())).await,
         account(CarrierKind::Telnyx, change(Simulator::telnyx().pending_polls(2))).await,
@@ -53,6 +65,15 @@ fn number(text: &str) -> E164 {
 
 fn reference(order: u128) -> Reference {
     Reference::new(Uuid::from_u128(order))
+}
+
+/// Orders a number, where the carrier lets us choose; else one of its area.
+async fn order_at(market: &Market, text: &str, reference: &Reference) -> Result<Ordered, MarketError> {
+    if market.picks_numbers() {
+        market.order_in(&search("US", Some(&text[2..5]), None, None)).await
+    } else {
+        market.order(&number(text), reference).await
+    }
 }
 
 fn search(country: &str, area: Option<&str>, contains: Option<&str>, region: Option<&str>) -> NumberSearch {
@@ -92,12 +113,17 @@ impl Account {
     }
 
     async fn buy(&self, text: &str, reference: &Reference) -> OwnedNumber {
-        let ordered = self.market.order(&number(text), reference).await.unwrap();
+        let ordered = order_at(&self.market, text, reference).await.unwrap();
         self.wait(ordered).await
     }
 
-    /// Requests with this method so far.
+    /// Requests with this method so far, but those for tokens.
     fn requests(&self, method: &str) -> usize {
-        self.sim.requests().iter().filter(|seen| seen.method == method).count()
+        self.sim.requests().iter().filter(|seen| seen.method == method && seen.path != "/oauth/token").count()
+    }
+
+    /// Whether orders and numbers carry our mark.
+    fn marks(&self) -> bool {
+        !self.market.picks_numbers()
     }
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{Id, Parameters, World, bad_request, errors, not_found, page};
 use crate::stock::is_e164;
-use crate::world::{Order, OrderStatus, Owned, World as Everything, lock};
+use crate::world::{Order, OrderStatus, World as Everything, lock};
 
 #[derive(Deserialize)]
 pub(super) struct Body {
@@ -83,27 +83,8 @@ pub(super) async fn list(State(world): World, Query(query): Query<Parameters>) -
     page(&query, world.page_limit, &found).unwrap_or_else(|| bad_request("page is invalid"))
 }
 
-/// The order as it is now. A pending one is shown so often, then it is done.
 fn show(world: &mut Everything, index: usize) -> Value {
-    let order = world.orders[index].clone();
-    if order.polls_left > 0 {
-        world.orders[index].polls_left -= 1;
-        return resource(&order);
-    }
-    match order.status {
-        OrderStatus::Pending => {
-            let id = format!("2{:018}", world.next());
-            let reference = order.reference.clone().filter(|_| !world.references_stay_on_orders);
-            world.deliver(Owned { number: order.number, id, reference, route: None });
-            world.orders[index].status = OrderStatus::Success;
-        }
-        OrderStatus::Doomed => {
-            world.refund(&order.number);
-            world.orders[index].status = OrderStatus::Failure;
-        }
-        OrderStatus::Success | OrderStatus::Failure => {}
-    }
-    resource(&world.orders[index])
+    resource(&world.show(index, |sequence| format!("2{sequence:018}")))
 }
 
 fn resource(order: &Order) -> Value {

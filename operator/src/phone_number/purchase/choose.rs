@@ -29,6 +29,24 @@ pub fn candidates(offers: &[AvailableNumber], wish: &Wish, tried: &[String]) -> 
     if good.is_empty() { Err(not_granted(&fresh, wish)) } else { Ok(good) }
 }
 
+/// Whether every number of the area that is looked for may be bought: which one it will be, the carrier decides.
+///
+/// # Errors
+/// Why not.
+pub fn area(prefix: &str, wish: &Wish) -> Result<(), Problem> {
+    if wish.grants.iter().any(|grant| grant.grants(prefix, &wish.tenant)) {
+        return Ok(());
+    }
+    let (carrier, tenant) = (&wish.new.carrier, &wish.tenant);
+    Err(Problem::new(
+        reasons::NUMBER_NOT_GRANTED,
+        format!(
+            "the carrier picks the number, and carrier connection {carrier:?} does not grant every number of the area to \
+             tenant {tenant:?}: the agency adds the pattern \"{prefix}*\" under spec.carriers[].numbers"
+        ),
+    ))
+}
+
 fn not_granted(offers: &[&E164], wish: &Wish) -> Problem {
     let (carrier, tenant) = (&wish.new.carrier, &wish.tenant);
     Problem::new(

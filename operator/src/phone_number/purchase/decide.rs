@@ -65,6 +65,12 @@ pub fn next(order: &NumberOrder, goal: Goal<'_>, now: Timestamp) -> Step {
         // The definition's rules allow no such change. Rather than to buy a second number, nothing is done.
         (_, Goal::Have(wish)) if !is_for(order, wish) => Step::Stop(other_wish()),
         (OrderState::Choosing, Goal::Have(_)) if !order.buys() => after_wait(order, now, || Request::Find),
+        // Nothing was ordered, and others wait to order over the connection. The next order begins with the choice.
+        (OrderState::Intended, Goal::Have(Wish { limit: Err(_), .. }))
+            if order.baseline.is_some() && order.attempts == 0 =>
+        {
+            Step::Close
+        }
         (OrderState::Choosing | OrderState::Intended, Goal::Have(Wish { limit: Err(problem), .. })) => {
             Step::Stop(problem.clone())
         }

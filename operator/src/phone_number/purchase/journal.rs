@@ -12,7 +12,8 @@ use crate::error::Error;
 pub enum Intent {
     /// It is.
     Stored(Box<NumberOrder>),
-    /// It is being bought for another PhoneNumber.
+    /// It is being bought for another PhoneNumber, or, where the carrier picks the number, another one is under way over
+    /// the connection.
     Wanted,
     /// So many numbers were bought over the connection that no more may be.
     LimitReached,
@@ -63,7 +64,11 @@ impl Journal for Database {
                 tx.commit().await?;
                 Ok(Intent::Stored(Box::new(order)))
             }
-            Err(StoreError::Conflict { what }) if what == number_orders::NUMBER_KEY => Ok(Intent::Wanted),
+            Err(StoreError::Conflict { what })
+                if what == number_orders::NUMBER_KEY || what == number_orders::BASELINE_KEY =>
+            {
+                Ok(Intent::Wanted)
+            }
             Err(error) => Err(error.into()),
         }
     }

@@ -12,6 +12,8 @@ use crate::status::Problem;
 /// A number that was ordered and appears neither in the account nor among the orders for this long was not bought.
 /// Longer than a pass may last, so that no request for it can still be under way.
 pub const SETTLE: SignedDuration = SignedDuration::from_secs(120);
+/// As [`SETTLE`], where the carrier picks the number: ordering again there could buy two, so it is longer.
+pub const SETTLE_UNMARKED: SignedDuration = SignedDuration::from_secs(600);
 /// The wait after the first failure; it doubles with each.
 const FIRST_WAIT: SignedDuration = SignedDuration::from_secs(5);
 /// The longest wait.
@@ -51,6 +53,40 @@ pub fn chosen(order: NumberOrder, number: &E164) -> NumberOrder {
     }
 }
 
+/// A number of an area is going to be bought, whichever the carrier picks.
+#[must_use]
+pub fn reserved(order: NumberOrder) -> NumberOrder {
+    NumberOrder {
+        state: OrderState::Intended,
+        number: None,
+        baseline: Some(Vec::new()),
+        attempts: 0,
+        attempted_at: None,
+        verdict: None,
+        carrier_order_id: None,
+        problem: None,
+        retry_at: None,
+        ..order
+    }
+}
+
+/// It is certain that nothing was bought: the same number is ordered again, or, where the carrier picks it, the choice
+/// begins again, so that nobody has to wait for this order.
+fn not_bought(order: NumberOrder) -> NumberOrder {
+    match order.baseline {
+        None => NumberOrder { state: OrderState::Intended, attempts: 0, ..order },
+        Some(_) => NumberOrder {
+            state: OrderState::Choosing,
+            attempts: 0,
+            attempted_at: None,
+            verdict: None,
+            carrier_order_id: None,
+            baseline: None,
+            ..order
+        },
+    }
+}
+
 /// The request to buy is about to be sent.
 #[must_use]
 pub fn ordering(order: NumberOrder, now: Timestamp) -> NumberOrder {
@@ -74,11 +110,13 @@ pub fn ordered(order: NumberOrder, answer: Result<Ordered, MarketError>, now: Ti
         Ok(Ordered::Done(number)) => owned(order, &number),
         Ok(Ordered::Pending { order_id }) => pending(order, order_id, now),
         Err(MarketError::Taken { .. }) if first => gone(order, now),
-        Err(error @ MarketError::Refused { .. }) if first => {
-            failed(NumberOrder { state: OrderState::Intended, attempts: 0, ..order }, &error, now)
+        Err(error @ (MarketError::Refused { .. } | MarketError::NoneForSale)) if first => {
+            failed(not_bought(order), &error, now)
         }
         Err(MarketError::Taken { .. }) => doubted(order, Verdict::Taken, None, now),
-        Err(error @ MarketError::Refused { .. }) => doubted(order, Verdict::Refused, Some(&error), now),
+        Err(error @ (MarketError::Refused { .. } | MarketError::NoneForSale)) => {
+            doubted(order, Verdict::Refused, Some(&error), now)
+        }
         Err(error) if error.outcome_unknown() => {
             let problem = problem(reasons::ORDERING, &describe(&error));
             NumberOrder { problem: Some(problem), retry_at: Some(later(&order, now)), ..order }
@@ -103,12 +141,10 @@ pub fn looked(order: NumberOrder, sight: Result<Sight, MarketError>, now: Timest
             Some(Verdict::Refused) => {
                 let wait = backoff(order.failures);
                 NumberOrder {
-                    state: OrderState::Intended,
-                    attempts: 0,
                     verdict: None,
                     failures: order.failures.saturating_add(1),
                     retry_at: now.checked_add(wait).ok(),
-                    ..order
+                    ..not_bought(order)
                 }
             }
             None => NumberOrder { state: OrderState::Intended, problem: None, retry_at: None, ..order },
@@ -259,6 +295,7 @@ fn gone(order: NumberOrder, now: Timestamp) -> NumberOrder {
         attempted_at: None,
         verdict: None,
         carrier_order_id: None,
+        baseline: None,
         problem: Some(problem(reasons::ORDERING, "the chosen number was sold to somebody else, another one is chosen")),
         failures,
         retry_at: wait.and_then(|wait| now.checked_add(wait).ok()),
@@ -278,7 +315,8 @@ fn pending(order: NumberOrder, order_id: String, now: Timestamp) -> NumberOrder 
 }
 
 fn settled(order: &NumberOrder, now: Timestamp) -> bool {
-    order.attempted_at.is_none_or(|at| now.duration_since(at) >= SETTLE)
+    let settle = if order.baseline.is_some() { SETTLE_UNMARKED } else { SETTLE };
+    order.attempted_at.is_none_or(|at| now.duration_since(at) >= settle)
 }
 
 /// When to look again at what the carrier works on: rarely, if it takes long.
@@ -296,7 +334,9 @@ fn backoff(failures: i32) -> SignedDuration {
 /// In one word, for conditions.
 fn reason(error: &MarketError) -> &'static str {
     match error {
-        MarketError::Refused { .. } => reasons::CARRIER_REFUSED,
+        MarketError::Refused { .. } | MarketError::ByHand { .. } => reasons::CARRIER_REFUSED,
+        MarketError::NoneForSale => reasons::NO_NUMBER_FOUND,
+        MarketError::Reauthorize { .. } => reasons::CARRIER_REAUTHORIZATION,
         MarketError::Taken { .. } => reasons::ORDERING,
         MarketError::Credentials { .. } => reasons::CARRIER_CREDENTIALS,
         MarketError::RateLimited { .. } => reasons::CARRIER_RATE_LIMITED,
