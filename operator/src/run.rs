@@ -216,8 +216,8 @@ async fn work(ctx: Arc<Context>, writers: Writers, checks: &Checks, stop: &Cance
 
 fn start_controllers(tasks: &mut JoinSet<()>, ctx: &Arc<Context>, stop: &CancellationToken) {
     let stores = ctx.stores().clone();
-    let (agencies, tenants) = (stores.agencies, stores.tenants);
-    let (agents, numbers, knowledge) = (stores.agents, stores.numbers, stores.knowledge);
+    let (agencies, tenants) = (stores.agencies.store(), stores.tenants.store());
+    let (agents, numbers, knowledge) = (stores.agents.store(), stores.numbers.store(), stores.knowledge.store());
     let (ctx, stop) = (|| Arc::clone(ctx), || stop.clone());
     tasks.spawn(kind::run::<Agency>(ctx(), agencies, |ctx| &ctx.router.queues.agencies, stop()));
     tasks.spawn(kind::run::<Tenant>(ctx(), tenants, |ctx| &ctx.router.queues.tenants, stop()));

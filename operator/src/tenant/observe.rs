@@ -80,7 +80,9 @@ fn older_siblings(tenant: &Tenant, namespace: &str, stores: &Stores) -> usize {
         (tenant.metadata.creation_timestamp.as_ref().map(|time| time.0), tenant.uid().unwrap_or_default())
     };
     let own = age(tenant);
-    Stores::within(&stores.tenants, namespace)
+    stores
+        .tenants
+        .within(namespace)
         .iter()
         .filter_map(|sibling| decoded(sibling))
         .filter(|sibling| age(sibling) < own)
