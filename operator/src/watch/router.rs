@@ -17,6 +17,7 @@ use super::cache::{Cached, CacheWriter};
 use super::extent::{self, extent_of};
 use super::stores::Writers;
 use super::{Change, Extent, Guarded, ObjectKey, Queue, Stores, decoded};
+use crate::applied::{Applied, AppliedKey};
 use crate::{agency, knowledge_base, phone_number, tenant, voice_agent};
 
 /// The whole object once more, as `kubectl apply` keeps it.
@@ -44,13 +45,15 @@ pub struct Router {
     pub stores: Stores,
     /// What needs a pass.
     pub queues: Queues,
+    /// What was applied, and may be gone.
+    pub applied: Arc<Applied>,
 }
 
 impl Router {
     /// A router over these caches.
     #[must_use]
     pub fn new(stores: Stores) -> Self {
-        Self { stores, queues: Queues::default() }
+        Self { stores, queues: Queues::default(), applied: Arc::default() }
     }
 
     /// Queues every object that `change` concerns.
@@ -95,10 +98,16 @@ impl Router {
                     Some(Change::KnowledgeBase(ObjectKey::of(it), extent_of(before, it, went, |_| ())))
                 }),
                 self.run("namespaces", metadata::<Namespace>(&client, &ours), writers.namespaces, |before, it, went| {
+                    if went {
+                        self.applied.forget_namespace(&it.name_any());
+                    }
                     let extent = extent::extent(before, it, went, extent::marks);
                     (extent > Extent::Detail).then(|| Change::Namespace { name: it.name_any() })
                 }),
                 self.run("deployments", deployments(&client, &runtime), writers.deployments, |before, it, went| {
+                    if went {
+                        self.applied.forget(&AppliedKey::of(it));
+                    }
                     let extent = extent::extent(before, it, went, extent::deployment);
                     (extent > Extent::Detail).then(|| pool(it, Some(it.name_any())))
                 }),
