@@ -15,6 +15,10 @@ use crate::watch::{Change, Router};
 /// How often the database is asked whether it can be used.
 const ASK_EVERY: Duration = Duration::from_secs(3);
 
+/// A database that has not answered after this time is away. Long enough for everything that is registered when a
+/// process starts with thousands of objects: taking a busy database for one that is away would change all their statuses.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
+
 /// The database and whether it can be used.
 #[derive(Clone, Debug)]
 pub struct Database {
@@ -32,7 +36,11 @@ impl Database {
         let db = match url {
             None => None,
             Some(url) => {
-                let options = DbOptions { application_name: "voxplane-operator".to_owned(), ..DbOptions::default() };
+                let options = DbOptions {
+                    application_name: "voxplane-operator".to_owned(),
+                    acquire_timeout: ANSWERS_WITHIN,
+                    ..DbOptions::default()
+                };
                 Some(Db::connect(url.expose_secret(), options).await?)
             }
         };
