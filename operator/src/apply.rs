@@ -330,3 +330,6 @@ fn gone_is_fine<T>(result: Result<T, kube::Error>) -> Result<(), kube::Error> {
         Err(error) => Err(error),
     }
 }
+
+#[cfg(test)]
+mod tests;

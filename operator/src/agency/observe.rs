@@ -9,7 +9,6 @@ use voxplane_crds::{Agency, names};
 use voxplane_store::resources::ResourceKind;
 use voxplane_telephony::E164;
 
-use crate::claims::Claims;
 use crate::context::Context;
 use crate::error::Error;
 use crate::identity::{Identity, identify};
@@ -44,7 +43,7 @@ pub async fn read(agency: &Agency, ctx: &Context) -> Result<Observed, Error> {
     let namespace = look_up(&own, ctx).await?;
     let stores = ctx.stores();
     let all_numbers = stores.numbers.state();
-    let claims = Claims::judge(&all_numbers, &stores.agencies.state());
+    let claims = ctx.router.court.judgement(stores);
     let numbers = agency
         .spec
         .carriers

@@ -34,7 +34,7 @@ pub async fn run(agent: &VoiceAgent, ctx: &Context, apply: &Applier) -> Result<C
         // Pods that are told to stop finish their calls; the keys go with them.
         remove_all(&namespace, ctx, apply).await?
     } else {
-        shrink_pools(agent, ctx, apply).await?;
+        Box::pin(shrink_pools(agent, ctx, apply)).await?;
         remove(&namespace, &membership::needed(&living), ctx, apply).await?
     };
     if let Some(waiting) = removed {

@@ -29,7 +29,9 @@ pub fn affected(change: &Change, stores: &Stores) -> Vec<ObjectKey> {
         Change::KnowledgeBase(_, Extent::Detail | Extent::Meaning) => Vec::new(),
         Change::KnowledgeBase(key, Extent::Existence) => {
             let refers = |agent: &VoiceAgent| agent.spec.knowledge_bases.iter().any(|base| base.name == key.name);
-            stores.agents.within(key.namespace.as_deref().unwrap_or_default())
+            stores
+                .agents
+                .within(key.namespace.as_deref().unwrap_or_default())
                 .iter()
                 .filter(|agent| decoded(agent).is_some_and(refers))
                 .map(|agent| ObjectKey::of(&**agent))

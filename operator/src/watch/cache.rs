@@ -11,7 +11,10 @@ use kube::runtime::watcher::Event;
 use kube::{Resource, ResourceExt as _};
 
 /// Objects that a cache can hold.
-pub trait Cached: Resource<DynamicType = ()> + Lookup<DynamicType = ()> + Clone + Debug + Send + Sync + 'static {}
+pub trait Cached:
+    Resource<DynamicType = ()> + Lookup<DynamicType = ()> + Clone + Debug + Send + Sync + 'static
+{
+}
 
 impl<K> Cached for K where
     K: Resource<DynamicType = ()> + Lookup<DynamicType = ()> + Clone + Debug + Send + Sync + 'static
@@ -136,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_namespace_has_what_the_watch_saw_there_also_after_a_new_list() {
-        let (cache, mut writer) = cache();
+        let (cache, mut writer) = cache::<Guarded<VoiceAgent>>();
         let names = |namespace: &str| cache.within(namespace).iter().map(|one| one.name_any()).collect::<Vec<_>>();
         writer.apply(&Event::Init);
         for (namespace, name) in [("a", "2"), ("a", "1"), ("b", "3")] {

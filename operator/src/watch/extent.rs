@@ -72,7 +72,8 @@ pub fn tenant(tenant: &Tenant) -> impl PartialEq + use<> {
 /// What the other agents of the tenant read of an agent: whatever shapes a pool that they may share, and its keys.
 pub fn agent(agent: &VoiceAgent) -> impl PartialEq + use<> {
     let (spec, status) = (&agent.spec, agent.status.as_ref());
-    let keys: Vec<_> = spec.secret_refs().into_iter().map(|(secret, provider)| (secret.name.clone(), provider)).collect();
+    let keys: Vec<_> =
+        spec.secret_refs().into_iter().map(|(secret, provider)| (secret.name.clone(), provider)).collect();
     (
         (spec.runtime.clone(), spec.limits.max_duration_seconds, spec.paused),
         (keys, spec.llm.base_url.clone()),

@@ -13,11 +13,12 @@ use tokio_util::sync::CancellationToken;
 use voxplane_crds::{Agency, KnowledgeBase, PhoneNumber, Tenant, VoiceAgent, labels};
 use voxplane_platform::error_chain::ErrorChain;
 
-use super::cache::{Cached, CacheWriter};
+use super::cache::{CacheWriter, Cached};
 use super::extent::{self, extent_of};
 use super::stores::Writers;
 use super::{Change, Extent, Guarded, ObjectKey, Queue, Stores, decoded};
 use crate::applied::{Applied, AppliedKey};
+use crate::claims::Court;
 use crate::{agency, knowledge_base, phone_number, tenant, voice_agent};
 
 /// The whole object once more, as `kubectl apply` keeps it.
@@ -45,6 +46,8 @@ pub struct Router {
     pub stores: Stores,
     /// What needs a pass.
     pub queues: Queues,
+    /// Who has which number.
+    pub court: Court,
     /// What was applied, and may be gone.
     pub applied: Arc<Applied>,
 }
@@ -53,11 +56,21 @@ impl Router {
     /// A router over these caches.
     #[must_use]
     pub fn new(stores: Stores) -> Self {
-        Self { stores, queues: Queues::default(), applied: Arc::default() }
+        Self { stores, queues: Queues::default(), court: Court::default(), applied: Arc::default() }
     }
 
     /// Queues every object that `change` concerns.
     pub fn announce(&self, change: &Change) {
+        let (Change::Agency { extent, .. } | Change::PhoneNumber { extent, .. }) = change else {
+            return self.queue(change);
+        };
+        if *extent > Extent::Detail {
+            self.court.reopen();
+        }
+        self.queue(change);
+    }
+
+    fn queue(&self, change: &Change) {
         let fill = |queue: &Queue, keys: Vec<ObjectKey>| keys.into_iter().for_each(|key| queue.push(key));
         fill(&self.queues.agencies, agency::controller::affected(change, &self.stores));
         fill(&self.queues.tenants, tenant::controller::affected(change, &self.stores));
@@ -94,16 +107,26 @@ impl Router {
                     let extent = extent_of(before, it, went, extent::number);
                     Some(Change::PhoneNumber { key: ObjectKey::of(it), extent, number })
                 }),
-                self.run("knowledgebases", objects::<KnowledgeBase>(&client, &all), writers.knowledge, |before, it, went| {
-                    Some(Change::KnowledgeBase(ObjectKey::of(it), extent_of(before, it, went, |_| ())))
-                }),
-                self.run("namespaces", metadata::<Namespace>(&client, &ours), writers.namespaces, |before, it, went| {
-                    if went {
-                        self.applied.forget_namespace(&it.name_any());
+                self.run(
+                    "knowledgebases",
+                    objects::<KnowledgeBase>(&client, &all),
+                    writers.knowledge,
+                    |before, it, went| {
+                        Some(Change::KnowledgeBase(ObjectKey::of(it), extent_of(before, it, went, |_| ())))
                     }
-                    let extent = extent::extent(before, it, went, extent::marks);
-                    (extent > Extent::Detail).then(|| Change::Namespace { name: it.name_any() })
-                }),
+                ),
+                self.run(
+                    "namespaces",
+                    metadata::<Namespace>(&client, &ours),
+                    writers.namespaces,
+                    |before, it, went| {
+                        if went {
+                            self.applied.forget_namespace(&it.name_any());
+                        }
+                        let extent = extent::extent(before, it, went, extent::marks);
+                        (extent > Extent::Detail).then(|| Change::Namespace { name: it.name_any() })
+                    }
+                ),
                 self.run("deployments", deployments(&client, &runtime), writers.deployments, |before, it, went| {
                     if went {
                         self.applied.forget(&AppliedKey::of(it));

@@ -8,7 +8,7 @@ use kube::runtime::reflector::{self, ObjectRef};
 use voxplane_crds::names::{self, NamespaceOwner, PoolId};
 use voxplane_crds::{Agency, KnowledgeBase, PhoneNumber, Tenant, VoiceAgent};
 
-use super::cache::{Cache, Cached, CacheWriter, cache};
+use super::cache::{Cache, CacheWriter, Cached, cache};
 
 /// An object that may not be readable: a newer version of the definitions can store what this program does not know.
 pub type Guarded<K> = DeserializeGuard<K>;
