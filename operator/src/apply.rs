@@ -1,17 +1,24 @@
 //! The only writer of objects in the cluster: server-side apply with a field manager of our own, status, finalizers,
-//! deletion. Applying what is already there changes nothing, not even the resource version.
+//! deletion. Applying what is already there changes nothing, not even the resource version; but it is a request, so what
+//! this process has applied already is not applied again ([`Applied`]).
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Instant;
+
+use k8s_openapi::api::apps::v1::Deployment;
 
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::{ClusterResourceScope, NamespaceResourceScope};
-use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, GetParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use voxplane_crds::labels;
 
+use crate::applied::{Applied, AppliedKey, Content, Step};
 use crate::error::Error;
 
 /// Writes on behalf of one controller.
@@ -19,6 +26,7 @@ use crate::error::Error;
 pub struct Applier {
     client: Client,
     manager: String,
+    applied: Arc<Applied>,
 }
 
 impl Debug for Applier {
@@ -31,7 +39,14 @@ impl Applier {
     /// Writes as `voxplane-operator/<controller>`.
     #[must_use]
     pub fn new(client: Client, controller: &str) -> Self {
-        Self { client, manager: format!("{}/{controller}", labels::OPERATOR_FIELD_MANAGER) }
+        let manager = format!("{}/{controller}", labels::OPERATOR_FIELD_MANAGER);
+        Self { client, manager, applied: Arc::default() }
+    }
+
+    /// Shares the memory of what was applied: an object may be made by one controller, and go with another's.
+    #[must_use]
+    pub fn remembering(self, applied: Arc<Applied>) -> Self {
+        Self { applied, ..self }
     }
 
     fn params(&self) -> PatchParams {
@@ -55,6 +70,64 @@ impl Applier {
             .map_err(Error::kubernetes(format!("apply {} {namespace}/{name}", K::kind(&()))))
     }
 
+    /// Makes an object in a namespace be as described, unless that was done already: see [`Applied`]. Returns it if it
+    /// was applied.
+    ///
+    /// # Errors
+    /// What the API server answered.
+    pub async fn ensure<K>(&self, desired: &K) -> Result<Option<K>, Error>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Serialize + DeserializeOwned + Clone + Debug,
+    {
+        let (key, content) = (AppliedKey::of(desired), Content::of(desired));
+        let step = content.map_or(Step::Apply, |content| self.applied.step(&key, content, Instant::now()));
+        match step {
+            Step::Nothing => return Ok(None),
+            Step::Look(version) => {
+                // From the API server's own cache: at most a moment old.
+                let api = Api::<K>::namespaced(self.client.clone(), &key.namespace);
+                let found = api.get_metadata_with(&key.name, &GetParams::any()).await;
+                if found.is_ok_and(|found| found.resource_version() == Some(version)) {
+                    self.applied.unchanged(&key, Instant::now());
+                    return Ok(None);
+                }
+            }
+            Step::Apply => {}
+        }
+        let made = self.apply(desired).await?;
+        self.remember(key, content, &made);
+        Ok(Some(made))
+    }
+
+    /// [`Applier::ensure`] for a Deployment of ours, which is watched. `seen`: as the watch has it.
+    ///
+    /// # Errors
+    /// What the API server answered.
+    pub async fn ensure_deployment(&self, desired: &Deployment, seen: Option<&Deployment>) -> Result<(), Error> {
+        let (key, content) = (AppliedKey::of(desired), Content::of(desired));
+        let stands = |content| {
+            let generation = seen.and_then(|seen| seen.metadata.generation);
+            self.applied.stands(&key, content, generation) && seen.is_none_or(|seen| has_metadata(seen, desired))
+        };
+        if content.is_some_and(stands) {
+            return Ok(());
+        }
+        let made = self.apply(desired).await?;
+        self.remember(key, content, &made);
+        Ok(())
+    }
+
+    /// The next [`Applier::ensure`] applies the object, whatever is known of it.
+    pub fn forget<K: Resource<DynamicType = ()>>(&self, object: &K) {
+        self.applied.forget(&AppliedKey::of(object));
+    }
+
+    fn remember(&self, key: AppliedKey, content: Option<Content>, made: &impl Resource) {
+        if let (Some(content), Some(version)) = (content, made.resource_version()) {
+            self.applied.put(key, content, version, made.meta().generation, Instant::now());
+        }
+    }
+
     /// Makes a namespace that does not exist. Unlike [`Applier::apply_namespace`] it never takes over one that
     /// somebody else made in the meantime.
     ///
@@ -62,6 +135,8 @@ impl Applier {
     /// What the API server answered; [`Error::is_conflict`] when it exists.
     pub async fn create_namespace(&self, desired: &Namespace) -> Result<Namespace, Error> {
         let params = PostParams { field_manager: Some(self.manager.clone()), ..PostParams::default() };
+        // One of the same name may have gone without our seeing it.
+        self.applied.forget_namespace(&desired.name_any());
         Api::<Namespace>::all(self.client.clone())
             .create(&params, desired)
             .await
@@ -88,6 +163,7 @@ impl Applier {
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + DeserializeOwned + Clone + Debug,
     {
+        self.applied.forget(&key_of::<K>(namespace, name));
         gone_is_fine(
             Api::<K>::namespaced(self.client.clone(), namespace).delete(name, &DeleteParams::background()).await,
         )
@@ -102,6 +178,7 @@ impl Applier {
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + DeserializeOwned + Clone + Debug,
     {
+        self.applied.forget(&key_of::<K>(namespace, name));
         let params = PatchParams { field_manager: Some(self.manager.clone()), ..PatchParams::default() };
         let patch = Patch::Merge(json!({ "spec": { "replicas": replicas } }));
         gone_is_fine(Api::<K>::namespaced(self.client.clone(), namespace).patch(name, &params, &patch).await)
@@ -234,6 +311,18 @@ impl Applier {
     }
 }
 
+fn key_of<K: Resource<DynamicType = ()>>(namespace: &str, name: &str) -> AppliedKey {
+    AppliedKey { plural: K::plural(&()).into_owned(), namespace: namespace.to_owned(), name: name.to_owned() }
+}
+
+/// Whether an object has the labels and annotations that are wanted: they do not count in its generation.
+fn has_metadata(seen: &impl Resource, desired: &impl Resource) -> bool {
+    let has = |found: &BTreeMap<String, String>, wanted: &BTreeMap<String, String>| {
+        wanted.iter().all(|(key, value)| found.get(key) == Some(value))
+    };
+    has(seen.labels(), desired.labels()) && has(seen.annotations(), desired.annotations())
+}
+
 fn gone_is_fine<T>(result: Result<T, kube::Error>) -> Result<(), kube::Error> {
     match result {
         Ok(_) => Ok(()),
@@ -241,3 +330,6 @@ fn gone_is_fine<T>(result: Result<T, kube::Error>) -> Result<(), kube::Error> {
         Err(error) => Err(error),
     }
 }
+
+#[cfg(test)]
+mod tests;

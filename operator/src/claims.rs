@@ -4,7 +4,8 @@
 //! oldest object has the number; of equally old ones, the one with the smaller id.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
@@ -95,6 +96,42 @@ pub struct Claims {
     holders: HashMap<E164, ObjectKey>,
 }
 
+/// The last judgement, which stands until a number or an agency means something else: every number's pass asks, and each
+/// judgement looks at all of them.
+#[derive(Debug, Default)]
+pub struct Court {
+    /// Counts what may change the judgement.
+    changes: AtomicU64,
+    last: Mutex<Option<(u64, Arc<Claims>)>>,
+}
+
+impl Court {
+    /// Something may be judged otherwise. Called when the caches hold it.
+    pub fn reopen(&self) {
+        self.changes.fetch_add(1, Ordering::Release);
+    }
+
+    /// Who has which number now.
+    #[must_use]
+    pub fn judgement(&self, stores: &Stores) -> Arc<Claims> {
+        self.standing(|| Claims::now(stores))
+    }
+
+    fn standing(&self, judge: impl FnOnce() -> Claims) -> Arc<Claims> {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        // Read before the caches: what changes in between is judged once more.
+        let changes = self.changes.load(Ordering::Acquire);
+        match &*last {
+            Some((at, claims)) if *at == changes => Arc::clone(claims),
+            _ => {
+                let claims = Arc::new(judge());
+                *last = Some((changes, Arc::clone(&claims)));
+                claims
+            }
+        }
+    }
+}
+
 impl Claims {
     /// Judges all claims.
     #[must_use]
@@ -128,8 +165,7 @@ impl Claims {
     }
 
     /// Judges what the watches have seen.
-    #[must_use]
-    pub fn now(stores: &Stores) -> Self {
+    fn now(stores: &Stores) -> Self {
         Self::judge(&stores.numbers.state(), &stores.agencies.state())
     }
 

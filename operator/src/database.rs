@@ -1,5 +1,6 @@
 //! Postgres, which may be away: existing things are kept, nothing new is made, and everybody can ask why.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,12 +16,18 @@ use crate::watch::{Change, Router};
 /// How often the database is asked whether it can be used.
 const ASK_EVERY: Duration = Duration::from_secs(3);
 
+/// A database that has not answered after this time is away. Long enough for everything that is registered when a
+/// process starts with thousands of objects: taking a busy database for one that is away would change all their statuses.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
+
 /// The database and whether it can be used.
 #[derive(Clone, Debug)]
 pub struct Database {
     db: Option<Db>,
     state: Arc<watch::Sender<Result<(), String>>>,
     detail: Arc<Mutex<Option<String>>>,
+    /// Whether the last question was not answered, and the one before was.
+    missed: Arc<AtomicBool>,
 }
 
 impl Database {
@@ -32,7 +39,11 @@ impl Database {
         let db = match url {
             None => None,
             Some(url) => {
-                let options = DbOptions { application_name: "voxplane-operator".to_owned(), ..DbOptions::default() };
+                let options = DbOptions {
+                    application_name: "voxplane-operator".to_owned(),
+                    acquire_timeout: ANSWERS_WITHIN,
+                    ..DbOptions::default()
+                };
                 Some(Db::connect(url.expose_secret(), options).await?)
             }
         };
@@ -40,7 +51,7 @@ impl Database {
             Some(_) => "not asked yet",
             None => "no database is configured: set VOXPLANE_DATABASE_URL",
         };
-        Ok(Self { db, state: Arc::new(watch::channel(Err(state.to_owned())).0), detail: Arc::default() })
+        Ok(Self { db, state: Arc::new(watch::channel(Err(state.to_owned())).0), detail: Arc::default(), missed: Arc::default() })
     }
 
     /// `Ok` when the database could be used a moment ago, else why not.
@@ -64,7 +75,7 @@ impl Database {
         }
     }
 
-    /// Asks the database now. Returns whether the answer changed.
+    /// Asks the database now. Returns whether the answer changed: to away only when it has missed two questions.
     pub async fn ask(&self) -> bool {
         let Some(db) = &self.db else { return false };
         // Statuses are read by tenants: they learn that it is away, the log and /readyz say why.
@@ -75,6 +86,10 @@ impl Database {
         *self.detail.lock().unwrap_or_else(PoisonError::into_inner) =
             answer.as_ref().err().map(|(_, detail)| detail.clone());
         let answer = answer.map_err(|(public, _)| public);
+        // Once may be because we are busy ourselves, and would have the status of every object written twice.
+        if !self.missed.swap(answer.is_err(), Ordering::Relaxed) && answer.is_err() && self.available().is_ok() {
+            return false;
+        }
         self.state.send_if_modified(|state| {
             let changed = state.is_ok() != answer.is_ok();
             *state = answer;

@@ -82,7 +82,7 @@ pub async fn run<K: Kind>(
     stop: CancellationToken,
 ) {
     let backoff = Arc::new(Backoff::default());
-    let apply = Applier::new(ctx.client.clone(), K::LABEL);
+    let apply = Applier::new(ctx.client.clone(), K::LABEL).remembering(Arc::clone(&ctx.router.applied));
     let keys = futures::stream::unfold(Arc::clone(&ctx), {
         let queue = queue.clone();
         move |ctx| {

@@ -9,7 +9,7 @@
 //! | [`agency`], [`tenant`], [`voice_agent`], [`phone_number`], [`knowledge_base`] | one kind each |
 //! | [`kind`] | the pass itself: finalizer, time limit, backoff, metrics |
 //! | [`watch`] | caches shared by all controllers, and who is told of a change |
-//! | [`apply`] | the only writer of objects in the cluster |
+//! | [`apply`], [`applied`] | the only writer of objects in the cluster, and what it has written |
 //! | [`claims`] | who has which telephone number |
 //! | [`carriers`] | accounts at carriers that sell numbers |
 //! | [`home`], [`namespaces`] | whose namespace it is |
@@ -23,6 +23,7 @@
 //! | [`rbac`] | the rights all this needs |
 
 pub mod agency;
+pub mod applied;
 pub mod apply;
 pub mod backoff;
 pub mod carriers;

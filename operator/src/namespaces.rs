@@ -1,5 +1,7 @@
 //! Namespaces that the operator makes: whose they are, and what all of them have in common. Pure.
 
+pub mod ensure;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 

@@ -34,6 +34,9 @@ const LEASE: &str = "voxplane-operator";
 /// Passes under way may take this long to finish after SIGTERM; the pod's grace period must be longer.
 const STOP_WITHIN: Duration = Duration::from_secs(20);
 
+/// Passes begin without the control port's authorities if these are not there after this time.
+const AUTHORITIES_WITHIN: Duration = Duration::from_secs(5);
+
 /// Why the process ended before it was told to.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
@@ -198,8 +201,14 @@ async fn work(ctx: Arc<Context>, writers: Writers, checks: &Checks, stop: &Cance
             }
         }
     });
+    let ready = async {
+        let ready = ctx.stores().wait_until_ready().await;
+        // What is about to be known need not be called unknown in the status of every tenant.
+        let _ = tokio::time::timeout(AUTHORITIES_WITHIN, ctx.control_ca.known()).await;
+        ready
+    };
     tokio::select! {
-        ready = ctx.stores().wait_until_ready() => if ready.is_ok() {
+        ready = ready => if ready.is_ok() {
             checks.watches.pass();
             start_controllers(&mut tasks, &ctx, stop);
         },
@@ -216,8 +225,8 @@ async fn work(ctx: Arc<Context>, writers: Writers, checks: &Checks, stop: &Cance
 
 fn start_controllers(tasks: &mut JoinSet<()>, ctx: &Arc<Context>, stop: &CancellationToken) {
     let stores = ctx.stores().clone();
-    let (agencies, tenants) = (stores.agencies, stores.tenants);
-    let (agents, numbers, knowledge) = (stores.agents, stores.numbers, stores.knowledge);
+    let (agencies, tenants) = (stores.agencies.store(), stores.tenants.store());
+    let (agents, numbers, knowledge) = (stores.agents.store(), stores.numbers.store(), stores.knowledge.store());
     let (ctx, stop) = (|| Arc::clone(ctx), || stop.clone());
     tasks.spawn(kind::run::<Agency>(ctx(), agencies, |ctx| &ctx.router.queues.agencies, stop()));
     tasks.spawn(kind::run::<Tenant>(ctx(), tenants, |ctx| &ctx.router.queues.tenants, stop()));

@@ -12,6 +12,7 @@ use voxplane_crds::labels;
 use super::validate::Valid;
 use crate::apply::Applier;
 use crate::error::Error;
+use crate::namespaces::ensure::{ensure_namespace, ensure_quota};
 use crate::namespaces::{self, Counting};
 
 /// One field per object, in the order in which they are applied.
@@ -57,18 +58,15 @@ pub fn all(valid: &Valid) -> Desired {
 }
 
 impl Desired {
-    /// Makes it so. Returns whether the quota counts already.
+    /// Makes it so; `found`: the namespace, if it exists. Returns whether the quota counts already.
     ///
     /// # Errors
     /// When the API server fails; a conflict when somebody else made the namespace in the meantime.
-    pub async fn apply(&self, namespace_exists: bool, apply: &Applier) -> Result<Counting, Error> {
-        if !namespace_exists {
-            apply.create_namespace(&self.namespace).await?;
-        }
-        apply.apply_namespace(&self.namespace).await?;
-        apply.apply(&self.operator).await?;
-        let counting = Counting::of(&apply.apply(&self.quota).await?);
-        apply.apply(&self.isolation).await?;
+    pub async fn apply(&self, found: Option<&Namespace>, apply: &Applier) -> Result<Counting, Error> {
+        ensure_namespace(&self.namespace, found, apply).await?;
+        apply.ensure(&self.operator).await?;
+        let counting = ensure_quota(&self.quota, apply).await?;
+        apply.ensure(&self.isolation).await?;
         Ok(counting)
     }
 }

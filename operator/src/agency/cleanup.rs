@@ -13,7 +13,6 @@ use crate::error::Error;
 use crate::identity;
 use crate::kind::Cleanup;
 use crate::livekit::desired::Holder;
-use crate::watch::Stores;
 
 /// Does the next step.
 ///
@@ -33,7 +32,7 @@ pub async fn run(agency: &Agency, ctx: &Context, apply: &Applier) -> Result<Clea
             return Err(failure.into());
         }
     }
-    let tenants = Stores::within(&ctx.stores().tenants, &namespace);
+    let tenants = ctx.stores().tenants.within(&namespace);
     if !tenants.is_empty() {
         for tenant in tenants.iter().filter(|tenant| kube::Resource::meta(&***tenant).deletion_timestamp.is_none()) {
             apply.delete::<Tenant>(&namespace, &tenant.name_any()).await?;

@@ -3,7 +3,7 @@
 use voxplane_crds::PhoneNumber;
 use voxplane_crds::names::{self, NamespaceOwner};
 
-use crate::watch::{Change, ObjectKey, Stores, decoded};
+use crate::watch::{Change, Extent, ObjectKey, Stores, decoded};
 
 /// The agencies to look at again after `change`.
 #[must_use]
@@ -15,10 +15,12 @@ pub fn affected(change: &Change, stores: &Stores) -> Vec<ObjectKey> {
         None => Vec::new(),
     };
     match change {
-        Change::Agency { name } => vec![ObjectKey::cluster(name)],
+        Change::Agency { name, .. } => vec![ObjectKey::cluster(name)],
         // Counted in the status; and the last one to go lets a deleted agency go.
-        Change::Tenant(key) => owner(key.namespace.as_deref().unwrap_or_default()),
-        Change::PhoneNumber { key, number } => {
+        Change::Tenant(_, extent) if *extent < Extent::Existence => Vec::new(),
+        Change::Tenant(key, _) => owner(key.namespace.as_deref().unwrap_or_default()),
+        Change::PhoneNumber { extent: Extent::Detail, .. } => Vec::new(),
+        Change::PhoneNumber { key, number, .. } => {
             let mut agencies = owner(key.namespace.as_deref().unwrap_or_default());
             // A number that one tenant gives up may pass to a tenant of another agency.
             let rivals = stores.numbers.state_filter(|other| {
@@ -36,8 +38,8 @@ pub fn affected(change: &Change, stores: &Stores) -> Vec<ObjectKey> {
             _ => Vec::new(),
         },
         Change::Database => Stores::all_keys(&stores.agencies),
-        Change::VoiceAgent(_)
-        | Change::KnowledgeBase(_)
+        Change::VoiceAgent(..)
+        | Change::KnowledgeBase(..)
         | Change::Pool { .. }
         | Change::Trunks { .. }
         | Change::ControlCa => Vec::new(),

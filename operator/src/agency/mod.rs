@@ -36,7 +36,7 @@ impl Kind for Agency {
         let mut counting = Counting::Yes;
         let programmed = match &plan {
             Ok(valid) => {
-                counting = build::all(valid).apply(valid.namespace_exists, apply).await?;
+                counting = build::all(valid).apply(seen.namespace.as_ref(), apply).await?;
                 program::converge(&valid.holder, &valid.connections, ctx).await
             }
             // A mistake must not end anybody's calls, and numbers that were given up still leave their trunks.

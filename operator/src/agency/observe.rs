@@ -9,10 +9,10 @@ use voxplane_crds::{Agency, names};
 use voxplane_store::resources::ResourceKind;
 use voxplane_telephony::E164;
 
-use crate::claims::Claims;
 use crate::context::Context;
 use crate::error::Error;
 use crate::identity::{Identity, identify};
+use crate::namespaces::ensure::look_up;
 use crate::watch::Stores;
 
 /// What was seen.
@@ -40,13 +40,10 @@ pub async fn read(agency: &Agency, ctx: &Context) -> Result<Observed, Error> {
     let name = agency.name_any();
     let identity = identify(ctx, agency, ResourceKind::Agency, None, None).await?;
     let own = names::agency_namespace(&name);
-    let namespace = Api::<Namespace>::all(ctx.client.clone())
-        .get_opt(&own)
-        .await
-        .map_err(Error::kubernetes(format!("read Namespace {own}")))?;
+    let namespace = look_up(&own, ctx).await?;
     let stores = ctx.stores();
     let all_numbers = stores.numbers.state();
-    let claims = Claims::judge(&all_numbers, &stores.agencies.state());
+    let claims = ctx.router.court.judgement(stores);
     let numbers = agency
         .spec
         .carriers

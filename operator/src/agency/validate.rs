@@ -23,8 +23,6 @@ pub struct Valid {
     pub holder: Holder,
     /// Its namespace.
     pub namespace: String,
-    /// Whether the namespace exists and is ours; else it must be made.
-    pub namespace_exists: bool,
     /// Tenants it may have.
     pub max_tenants: i32,
     /// The namespace of the platform, where the operator's ServiceAccount lives.
@@ -46,11 +44,9 @@ pub fn check(agency: &Agency, seen: &Observed) -> Result<Valid, Problem> {
         return Err(Problem::unknown(reasons::DATABASE_UNAVAILABLE, format!("no id can be given: {why}")));
     };
     let namespace = names::agency_namespace(&name);
-    let namespace_exists = match namespaces::claim(seen.namespace.as_ref(), agency_id) {
-        Claim::Missing => false,
-        Claim::Ours => true,
-        Claim::Problem(problem) => return Err(problem),
-    };
+    if let Claim::Problem(problem) = namespaces::claim(seen.namespace.as_ref(), agency_id) {
+        return Err(problem);
+    }
     let mut connections = Vec::new();
     let mut problems = BTreeMap::new();
     for carrier in &agency.spec.carriers {
@@ -70,7 +66,6 @@ pub fn check(agency: &Agency, seen: &Observed) -> Result<Valid, Problem> {
     Ok(Valid {
         holder: Holder { agency_id, agency: name },
         namespace,
-        namespace_exists,
         max_tenants: agency.spec.quotas.max_tenants,
         system_namespace: seen.system_namespace.clone(),
         connections,

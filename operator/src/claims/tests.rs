@@ -89,3 +89,21 @@ fn only_what_tenants_of_the_agency_have_is_put_on_its_trunk() {
     assert_eq!(on_trunk, [e164("+15550100"), e164("+15550101")]);
     assert!(claims.of_carrier(&numbers, "a", "backup").is_empty());
 }
+
+#[test]
+fn a_judgement_stands_until_something_may_change_it() {
+    let court = Court::default();
+    let judged = std::cell::Cell::new(0);
+    let ask = || {
+        court.standing(|| {
+            judged.set(judged.get() + 1);
+            Claims::judge(&[], &[])
+        })
+    };
+    ask();
+    ask();
+    assert_eq!(judged.get(), 1);
+    court.reopen();
+    ask();
+    assert_eq!(judged.get(), 2);
+}

@@ -46,6 +46,12 @@ impl ControlCa {
         self.bundle.borrow().clone()
     }
 
+    /// Waits until the authorities are known.
+    pub async fn known(&self) {
+        // Fails when nobody can publish any more, and that is `self`.
+        let _ = self.bundle.subscribe().wait_for(Option::is_some).await;
+    }
+
     /// Notes the bundle. Returns whether it differs.
     pub fn publish(&self, bundle: String) -> bool {
         self.bundle.send_if_modified(|known| {

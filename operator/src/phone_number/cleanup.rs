@@ -7,7 +7,6 @@ use voxplane_crds::names::{self, NamespaceOwner};
 use voxplane_telephony::E164;
 
 use super::order;
-use crate::claims::Claims;
 use crate::context::Context;
 use crate::error::Error;
 use crate::identity;
@@ -25,7 +24,7 @@ pub async fn run(number: &PhoneNumber, ctx: &Context) -> Result<Cleanup, Error> 
         && ctx.stores().agency(&agency).is_some()
         // A sibling may have claimed it as well and gets it now: then it stays on the trunk, rightly.
         && let Some(e164) = number.number().and_then(|number| E164::parse(number).ok())
-        && Claims::now(ctx.stores()).holder(&e164).is_none()
+        && ctx.router.court.judgement(ctx.stores()).holder(&e164).is_none()
         // Not known just after a start: the agency's first pass will tell.
         && ctx.programmed.has_number(&agency, &e164) != Some(false)
     {

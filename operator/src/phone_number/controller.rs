@@ -2,14 +2,15 @@
 
 use voxplane_crds::names::{self, NamespaceOwner};
 
-use crate::watch::{Change, ObjectKey, Stores, decoded};
+use crate::watch::{Change, Extent, ObjectKey, Stores, decoded};
 
 /// The phone numbers to look at again after `change`.
 #[must_use]
 pub fn affected(change: &Change, stores: &Stores) -> Vec<ObjectKey> {
     match change {
         // Its grants decide about every number of its tenants, and so about the same numbers elsewhere.
-        Change::Agency { name } => {
+        Change::Agency { extent: Extent::Detail, .. } | Change::Tenant(_, Extent::Detail) => Vec::new(),
+        Change::Agency { name, .. } => {
             let mut keys = Stores::keys_of_agency(&stores.numbers, name);
             let rivals: Vec<_> = keys.iter().filter_map(|key| number_of(key, stores)).collect();
             for number in rivals {
@@ -20,26 +21,29 @@ pub fn affected(change: &Change, stores: &Stores) -> Vec<ObjectKey> {
             keys
         }
         Change::Trunks { agency } => Stores::keys_of_agency(&stores.numbers, agency),
-        Change::Tenant(key) => match names::owner_of_namespace(key.namespace.as_deref().unwrap_or_default()) {
+        Change::Tenant(key, _) => match names::owner_of_namespace(key.namespace.as_deref().unwrap_or_default()) {
             Some(NamespaceOwner::Agency(agency)) => {
                 Stores::keys_within(&stores.numbers, &names::tenant_namespace(&agency, &key.name))
             }
             _ => Vec::new(),
         },
-        Change::PhoneNumber { key, number } => {
+        Change::PhoneNumber { key, extent: Extent::Detail, .. } => vec![key.clone()],
+        Change::PhoneNumber { key, number, .. } => {
             let mut keys = number.as_deref().map(|number| same_number(number, stores)).unwrap_or_default();
             if !keys.contains(key) {
                 keys.push(key.clone());
             }
             keys
         }
-        Change::VoiceAgent(agent) => Stores::within(&stores.numbers, agent.namespace.as_deref().unwrap_or_default())
+        Change::VoiceAgent(agent, _) => stores
+            .numbers
+            .within(agent.namespace.as_deref().unwrap_or_default())
             .iter()
             .filter(|number| decoded(number).is_some_and(|number| number.spec.agent_ref.name == agent.name))
             .map(|number| ObjectKey::of(&**number))
             .collect(),
         Change::Database => Stores::all_keys(&stores.numbers),
-        Change::KnowledgeBase(_) | Change::Namespace { .. } | Change::Pool { .. } | Change::ControlCa => Vec::new(),
+        Change::KnowledgeBase(..) | Change::Namespace { .. } | Change::Pool { .. } | Change::ControlCa => Vec::new(),
     }
 }
 

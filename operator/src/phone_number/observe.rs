@@ -8,7 +8,6 @@ use voxplane_store::resources::ResourceKind;
 use voxplane_telephony::E164;
 
 use super::order::CarrierPart;
-use crate::claims::Claims;
 use crate::context::Context;
 use crate::error::Error;
 use crate::home::{self, Home};
@@ -55,7 +54,7 @@ pub async fn read(number: &PhoneNumber, ctx: &Context) -> Result<Observed, Error
     };
     let connection =
         home.as_ref().ok().and_then(|home| ctx.programmed.get(&home.agency.name_any(), &number.spec.carrier));
-    let claims = Claims::now(ctx.stores());
+    let claims = ctx.router.court.judgement(ctx.stores());
     let (own, e164) = (ObjectKey::of(number), number.number().and_then(|number| E164::parse(number).ok()));
     Ok(Observed {
         home,

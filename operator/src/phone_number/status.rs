@@ -105,7 +105,7 @@ fn judge(number: &PhoneNumber, seen: &Observed, valid: &Valid) -> (Judgement, De
     }
     judgement.programmed = match &valid.carrier {
         Some(problem) => problem.as_condition(types::PROGRAMMED),
-        None => programmed(seen, valid),
+        None => programmed(number, seen, valid),
     };
     let bound = bound(seen.agent.as_ref());
     let suspended =
@@ -118,10 +118,12 @@ fn judge(number: &PhoneNumber, seen: &Observed, valid: &Valid) -> (Judgement, De
     (judgement, bound)
 }
 
-fn programmed(seen: &Observed, valid: &Valid) -> Desired {
+fn programmed(number: &PhoneNumber, seen: &Observed, valid: &Valid) -> Desired {
     let no = |reason, message: &str| Desired::no(types::PROGRAMMED, reason, message);
     match &seen.connection {
         _ if !seen.livekit => no(reasons::LIVEKIT_ERROR, "no LiveKit is configured"),
+        // Just after a start what was last said stays, too: the agency's pass is about to find out.
+        None if was_programmed(number) => Desired::yes(types::PROGRAMMED, reasons::PROGRAMMED),
         None => Desired::unknown(types::PROGRAMMED, reasons::PENDING, "the trunk has not been looked at yet"),
         Some(connection) if connection.numbers.contains(&valid.number) => {
             Desired::yes(types::PROGRAMMED, reasons::PROGRAMMED)
@@ -135,6 +137,11 @@ fn programmed(seen: &Observed, valid: &Valid) -> Desired {
         ),
         Some(_) => no(reasons::PENDING, "the number is being put on the trunk of its carrier connection"),
     }
+}
+
+fn was_programmed(number: &PhoneNumber) -> bool {
+    let conditions = number.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    conditions::is_true_for(conditions, types::PROGRAMMED, number.metadata.generation)
 }
 
 fn bound(agent: Option<&VoiceAgent>) -> Desired {

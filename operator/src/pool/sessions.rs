@@ -35,7 +35,7 @@ pub async fn observe(ctx: Arc<Context>, stop: CancellationToken) {
                     let marks = memory.decide(&pods(&ctx), &calls(&reports), Instant::now());
                     remember(&ctx, &reports);
                     for namespace in ctx.pools.replace(reports) {
-                        ctx.router.announce(&Change::Pool { namespace });
+                        ctx.router.announce(&Change::Pool { namespace, deployment: None });
                     }
                     write(&ctx, &apply, &marks).await;
                 }

@@ -3,7 +3,6 @@
 
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::Namespace;
-use kube::runtime::reflector::Store;
 use kube::{Api, Resource, ResourceExt as _};
 use uuid::Uuid;
 use voxplane_crds::names::{self, NamespaceOwner};
@@ -15,7 +14,7 @@ use crate::error::Error;
 use crate::identity;
 use crate::kind::Cleanup;
 use crate::namespaces;
-use crate::watch::{Guarded, Stores};
+use crate::watch::{Cache, Guarded};
 
 /// Does the next step.
 ///
@@ -57,15 +56,17 @@ pub async fn run(tenant: &Tenant, ctx: &Context, apply: &Applier) -> Result<Clea
 }
 
 /// Deletes everything of a kind in the namespace; returns how many are left.
-async fn empty<K>(store: &Store<Guarded<K>>, namespace: &str, apply: &Applier) -> Result<usize, Error>
+async fn empty<K>(cache: &Cache<Guarded<K>>, namespace: &str, apply: &Applier) -> Result<usize, Error>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
         + Clone
         + std::fmt::Debug
+        + Send
+        + Sync
         + serde::de::DeserializeOwned
         + 'static,
 {
-    let objects = Stores::within(store, namespace);
+    let objects = cache.within(namespace);
     for object in &objects {
         if object.meta().deletion_timestamp.is_none() {
             apply.delete::<K>(namespace, &object.name_any()).await?;

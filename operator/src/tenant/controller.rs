@@ -2,7 +2,7 @@
 
 use voxplane_crds::names::{self, NamespaceOwner};
 
-use crate::watch::{Change, ObjectKey, Stores};
+use crate::watch::{Change, Extent, ObjectKey, Stores};
 
 /// The tenants to look at again after `change`.
 #[must_use]
@@ -14,10 +14,14 @@ pub fn affected(change: &Change, stores: &Stores) -> Vec<ObjectKey> {
         _ => Vec::new(),
     };
     match change {
-        Change::Agency { name } => Stores::keys_within(&stores.tenants, &names::agency_namespace(name)),
-        // Its siblings too: one that was one too many may fit now.
-        Change::Tenant(key) => {
-            let mut keys = Stores::keys_within(&stores.tenants, key.namespace.as_deref().unwrap_or_default());
+        Change::Agency { extent: Extent::Detail, .. } => Vec::new(),
+        Change::Agency { name, .. } => Stores::keys_within(&stores.tenants, &names::agency_namespace(name)),
+        Change::Tenant(key, extent) => {
+            // Its siblings too, if it came or went: one that was one too many may fit now.
+            let mut keys = match extent {
+                Extent::Existence => Stores::keys_within(&stores.tenants, key.namespace.as_deref().unwrap_or_default()),
+                Extent::Detail | Extent::Meaning => Vec::new(),
+            };
             if !keys.contains(key) {
                 keys.push(key.clone());
             }
@@ -25,7 +29,7 @@ pub fn affected(change: &Change, stores: &Stores) -> Vec<ObjectKey> {
         }
         Change::Namespace { name } => owner(name),
         // The last one to go lets a deleted tenant go.
-        Change::VoiceAgent(key) | Change::KnowledgeBase(key) | Change::PhoneNumber { key, .. } => {
+        Change::VoiceAgent(key, _) | Change::KnowledgeBase(key, _) | Change::PhoneNumber { key, .. } => {
             let tenants = owner(key.namespace.as_deref().unwrap_or_default());
             tenants.into_iter().filter(|tenant| is_being_deleted(tenant, stores)).collect()
         }

@@ -34,7 +34,7 @@ impl Kind for Tenant {
         let plan = validate::check(self, &seen);
         let mut counting = Counting::Yes;
         if let Ok(valid) = &plan {
-            counting = build::all(valid).apply(valid.namespace_exists, apply).await?;
+            counting = build::all(valid).apply(seen.namespace.as_ref(), apply).await?;
         }
         write_status(self, status::compute(self, &seen, &plan, counting, ctx.now()), ctx, apply).await?;
         Ok(Action::requeue(counting.look_again()))

@@ -1,7 +1,7 @@
 //! Everything that is read for a tenant.
 
 use k8s_openapi::api::core::v1::Namespace;
-use kube::{Api, ResourceExt as _};
+use kube::ResourceExt as _;
 use voxplane_crds::conditions::reasons;
 use voxplane_crds::names::{self, NamespaceOwner};
 use voxplane_crds::status::CommonStatus as _;
@@ -12,6 +12,7 @@ use crate::config::EgressAllowance;
 use crate::context::Context;
 use crate::error::Error;
 use crate::identity::{Identity, identify};
+use crate::namespaces::ensure::look_up;
 use crate::status::Problem;
 use crate::watch::{Stores, decoded};
 
@@ -48,10 +49,7 @@ pub async fn read(tenant: &Tenant, ctx: &Context) -> Result<Observed, Error> {
             identity = Some(identify(ctx, tenant, ResourceKind::Tenant, Some(agency_id), None).await?);
         }
         let own = names::tenant_namespace(&agency.name_any(), &tenant.name_any());
-        namespace = Api::<Namespace>::all(ctx.client.clone())
-            .get_opt(&own)
-            .await
-            .map_err(Error::kubernetes(format!("read Namespace {own}")))?;
+        namespace = look_up(&own, ctx).await?;
     }
     Ok(Observed {
         agency,
@@ -80,7 +78,9 @@ fn older_siblings(tenant: &Tenant, namespace: &str, stores: &Stores) -> usize {
         (tenant.metadata.creation_timestamp.as_ref().map(|time| time.0), tenant.uid().unwrap_or_default())
     };
     let own = age(tenant);
-    Stores::within(&stores.tenants, namespace)
+    stores
+        .tenants
+        .within(namespace)
         .iter()
         .filter_map(|sibling| decoded(sibling))
         .filter(|sibling| age(sibling) < own)

@@ -22,8 +22,6 @@ pub struct Valid {
     pub tenant_id: Uuid,
     /// Its namespace.
     pub namespace: String,
-    /// Whether the namespace exists and is ours; else it must be made.
-    pub namespace_exists: bool,
     /// Calls at one time.
     pub max_calls: i32,
     /// PhoneNumbers it may have.
@@ -62,18 +60,15 @@ pub fn check(tenant: &Tenant, seen: &Observed) -> Result<Valid, Problem> {
         return Err(Problem::unknown(reasons::DATABASE_UNAVAILABLE, format!("no id can be given: {why}")));
     };
     let namespace = names::tenant_namespace(&agency.name_any(), &tenant.name_any());
-    let namespace_exists = match namespaces::claim(seen.namespace.as_ref(), tenant_id) {
-        Claim::Missing => false,
-        Claim::Ours => true,
-        Claim::Problem(problem) => return Err(problem),
-    };
+    if let Claim::Problem(problem) = namespaces::claim(seen.namespace.as_ref(), tenant_id) {
+        return Err(problem);
+    }
     let quotas = &tenant.spec.quotas;
     Ok(Valid {
         agency: agency.name_any(),
         tenant: tenant.name_any(),
         tenant_id,
         namespace,
-        namespace_exists,
         max_calls: quotas.concurrent_calls.max,
         phone_numbers: quotas.phone_numbers,
         voice_agents: quotas.voice_agents,

@@ -7,7 +7,7 @@ use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt as _;
 use voxplane_crds::names::PoolId;
-use voxplane_crds::{VoiceAgent, labels, names};
+use voxplane_crds::{VoiceAgent, names};
 use voxplane_store::{AgentId, calls};
 
 use super::pool::DRAIN_MARGIN_SECONDS;
@@ -34,7 +34,7 @@ pub async fn run(agent: &VoiceAgent, ctx: &Context, apply: &Applier) -> Result<C
         // Pods that are told to stop finish their calls; the keys go with them.
         remove_all(&namespace, ctx, apply).await?
     } else {
-        shrink_pools(agent, ctx, apply).await?;
+        Box::pin(shrink_pools(agent, ctx, apply)).await?;
         remove(&namespace, &membership::needed(&living), ctx, apply).await?
     };
     if let Some(waiting) = removed {
@@ -88,12 +88,9 @@ async fn remove_all(namespace: &str, ctx: &Context, apply: &Applier) -> Result<O
     if let Some(waiting) = remove(namespace, &BTreeSet::new(), ctx, apply).await? {
         return Ok(Some(waiting));
     }
-    let pods = ctx.stores().pods.state_filter(|pod| {
-        pod.namespace().as_deref() == Some(namespace)
-            && pod.labels().get(labels::COMPONENT).is_some_and(|component| component == labels::COMPONENT_RUNTIME)
-    });
-    if !pods.is_empty() {
-        return Ok(Some(Cleanup::waiting(format!("waiting for {} pods of the pool to finish", pods.len()))));
+    let pods = ctx.stores().pods.names_within(namespace).len();
+    if pods > 0 {
+        return Ok(Some(Cleanup::waiting(format!("waiting for {pods} pods of the pool to finish"))));
     }
     if !ctx.stores().is_terminating(namespace) {
         apply.delete::<PodDisruptionBudget>(namespace, names::POOL_DISRUPTION_BUDGET).await?;
@@ -108,7 +105,7 @@ async fn shrink_pools(agent: &VoiceAgent, ctx: &Context, apply: &Applier) -> Res
     }
     let seen = observe::read(agent, ctx).await?;
     for pool in validate::pools_of_others(&seen) {
-        match build::of_pool(&pool).apply(apply).await {
+        match build::of_pool(&pool).apply(ctx.stores().deployment(&pool.id).as_ref(), apply).await {
             // A namespace that is being deleted takes no new objects.
             Err(error) if error.is_forbidden() || error.is_not_found() => {}
             other => other?,

@@ -33,6 +33,12 @@ fn uses(agent: &VoiceAgent, pool: &PoolId) -> bool {
     asked_for(agent) == *pool || former(agent).as_ref() == Some(pool)
 }
 
+/// Whether the agent's calls go to the pool with this Deployment in its own namespace, or will.
+#[must_use]
+pub fn may_use(agent: &VoiceAgent, deployment: &str) -> bool {
+    asked_for(agent).deployment() == deployment || former(agent).is_some_and(|pool| pool.deployment() == deployment)
+}
+
 /// The agents whose calls a pool serves, or will.
 #[must_use]
 pub fn users<'a>(agents: &[&'a VoiceAgent], pool: &PoolId) -> Vec<&'a VoiceAgent> {

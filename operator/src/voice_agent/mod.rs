@@ -57,7 +57,7 @@ impl Kind for VoiceAgent {
         let seen = observe::read(self, ctx).await?;
         let plan = validate::check(self, &seen);
         if let Ok(valid) = &plan {
-            build::all(valid).apply(apply).await?;
+            build::all(valid).apply(seen.deployment.as_ref(), apply).await?;
         }
         let status = status::compute(self, &seen, &plan, ctx.now());
         let notes = events::notes(self, &seen, &status);

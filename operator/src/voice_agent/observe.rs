@@ -124,7 +124,7 @@ fn scale(
 #[must_use]
 pub fn living(stores: &Stores, agent: &VoiceAgent) -> Vec<VoiceAgent> {
     let (namespace, name) = (agent.namespace().unwrap_or_default(), agent.name_any());
-    let found = Stores::within(&stores.agents, &namespace);
+    let found = stores.agents.within(&namespace);
     let siblings = found.iter().filter_map(|sibling| decoded(sibling)).filter(|sibling| sibling.name_any() != name);
     siblings.chain([agent]).filter(|agent| agent.metadata.deletion_timestamp.is_none()).cloned().collect()
 }
@@ -132,7 +132,7 @@ pub fn living(stores: &Stores, agent: &VoiceAgent) -> Vec<VoiceAgent> {
 /// Whether this program can read all agents of the namespace: of one that it cannot, it does not know the pool.
 #[must_use]
 pub fn all_readable(stores: &Stores, namespace: &str) -> bool {
-    Stores::within(&stores.agents, namespace).iter().all(|agent| decoded(agent).is_some())
+    stores.agents.within(namespace).iter().all(|agent| decoded(agent).is_some())
 }
 
 /// The Secrets that any of the agents uses: those that agents name lie in the tenant's namespace, those of defaults in

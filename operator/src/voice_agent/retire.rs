@@ -72,8 +72,7 @@ fn next(deployment: &Deployment, pods: usize) -> Next {
 
 /// The pools of a namespace that exist.
 fn pools(stores: &Stores, namespace: &str) -> Vec<(PoolId, Deployment)> {
-    let deployments =
-        stores.deployments.state_filter(|deployment| deployment.namespace().as_deref() == Some(namespace));
+    let deployments = stores.deployments.within(namespace);
     deployments
         .iter()
         .filter_map(|deployment| {
@@ -87,8 +86,7 @@ fn pods(stores: &Stores, pool: &PoolId) -> usize {
     let is_of_pool = |labels: &std::collections::BTreeMap<String, String>| {
         labels.get(labels::POOL).is_some_and(|name| name == pool.deployment())
     };
-    let namespace = pool.namespace();
-    stores.pods.state_filter(|pod| pod.namespace().as_deref() == Some(namespace) && is_of_pool(pod.labels())).len()
+    stores.pods.within(pool.namespace()).iter().filter(|pod| is_of_pool(pod.labels())).count()
 }
 
 #[cfg(test)]

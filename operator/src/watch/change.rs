@@ -4,6 +4,8 @@ use std::fmt;
 
 use kube::{Resource, ResourceExt as _};
 
+use super::Extent;
+
 /// Names an object of a known kind.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ObjectKey {
@@ -46,20 +48,24 @@ pub enum Change {
     Agency {
         /// Its name.
         name: String,
+        /// How much of it.
+        extent: Extent,
     },
     /// A Tenant appeared, changed or went.
-    Tenant(ObjectKey),
+    Tenant(ObjectKey, Extent),
     /// A VoiceAgent appeared, changed or went.
-    VoiceAgent(ObjectKey),
+    VoiceAgent(ObjectKey, Extent),
     /// A PhoneNumber appeared, changed or went.
     PhoneNumber {
         /// The object.
         key: ObjectKey,
+        /// How much of it.
+        extent: Extent,
         /// The number it claims, so that others who claim it are looked at again.
         number: Option<String>,
     },
     /// A KnowledgeBase appeared, changed or went.
-    KnowledgeBase(ObjectKey),
+    KnowledgeBase(ObjectKey, Extent),
     /// One of our namespaces appeared, changed or went.
     Namespace {
         /// Its name.
@@ -69,6 +75,8 @@ pub enum Change {
     Pool {
         /// The tenant's namespace.
         namespace: String,
+        /// Name of the pool's Deployment; none: it may be any pool there.
+        deployment: Option<String>,
     },
     /// What is programmed in LiveKit for an agency changed.
     Trunks {

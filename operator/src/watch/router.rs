@@ -5,18 +5,24 @@ use std::sync::Arc;
 
 use futures::StreamExt as _;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Namespace, Pod};
+use k8s_openapi::api::core::v1::{Namespace, Pod, PodTemplateSpec};
 use kube::core::PartialObjectMeta;
-use kube::runtime::reflector::{Lookup, store::Writer};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client, Resource, ResourceExt as _};
 use tokio_util::sync::CancellationToken;
 use voxplane_crds::{Agency, KnowledgeBase, PhoneNumber, Tenant, VoiceAgent, labels};
 use voxplane_platform::error_chain::ErrorChain;
 
+use super::cache::{CacheWriter, Cached};
+use super::extent::{self, extent_of};
 use super::stores::Writers;
-use super::{Change, Guarded, ObjectKey, Queue, Stores, decoded};
+use super::{Change, Extent, Guarded, ObjectKey, Queue, Stores, decoded};
+use crate::applied::{Applied, AppliedKey};
+use crate::claims::Court;
 use crate::{agency, knowledge_base, phone_number, tenant, voice_agent};
+
+/// The whole object once more, as `kubectl apply` keeps it.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// One queue per kind.
 #[derive(Debug, Default)]
@@ -40,17 +46,31 @@ pub struct Router {
     pub stores: Stores,
     /// What needs a pass.
     pub queues: Queues,
+    /// Who has which number.
+    pub court: Court,
+    /// What was applied, and may be gone.
+    pub applied: Arc<Applied>,
 }
 
 impl Router {
     /// A router over these caches.
     #[must_use]
     pub fn new(stores: Stores) -> Self {
-        Self { stores, queues: Queues::default() }
+        Self { stores, queues: Queues::default(), court: Court::default(), applied: Arc::default() }
     }
 
     /// Queues every object that `change` concerns.
     pub fn announce(&self, change: &Change) {
+        let (Change::Agency { extent, .. } | Change::PhoneNumber { extent, .. }) = change else {
+            return self.queue(change);
+        };
+        if *extent > Extent::Detail {
+            self.court.reopen();
+        }
+        self.queue(change);
+    }
+
+    fn queue(&self, change: &Change) {
         let fill = |queue: &Queue, keys: Vec<ObjectKey>| keys.into_iter().for_each(|key| queue.push(key));
         fill(&self.queues.agencies, agency::controller::affected(change, &self.stores));
         fill(&self.queues.tenants, tenant::controller::affected(change, &self.stores));
@@ -72,27 +92,52 @@ impl Router {
         ));
         let watches = async {
             tokio::join!(
-                self.run("agencies", objects::<Agency>(&client, &all), writers.agencies, |agency| Change::Agency {
-                    name: agency.name_any()
+                self.run("agencies", objects::<Agency>(&client, &all), writers.agencies, |before, agency, went| {
+                    let extent = extent_of(before, agency, went, extent::agency);
+                    Some(Change::Agency { name: agency.name_any(), extent })
                 }),
-                self.run("tenants", objects::<Tenant>(&client, &all), writers.tenants, |tenant| Change::Tenant(
-                    ObjectKey::of(tenant)
-                )),
-                self.run("voiceagents", objects::<VoiceAgent>(&client, &all), writers.agents, |agent| {
-                    Change::VoiceAgent(ObjectKey::of(agent))
+                self.run("tenants", objects::<Tenant>(&client, &all), writers.tenants, |before, tenant, went| {
+                    Some(Change::Tenant(ObjectKey::of(tenant), extent_of(before, tenant, went, extent::tenant)))
                 }),
-                self.run("phonenumbers", objects::<PhoneNumber>(&client, &all), writers.numbers, |number| {
-                    let claimed = decoded(number).and_then(|number| number.number().map(str::to_owned));
-                    Change::PhoneNumber { key: ObjectKey::of(number), number: claimed }
+                self.run("voiceagents", objects::<VoiceAgent>(&client, &all), writers.agents, |before, agent, went| {
+                    Some(Change::VoiceAgent(ObjectKey::of(agent), extent_of(before, agent, went, extent::agent)))
                 }),
-                self.run("knowledgebases", objects::<KnowledgeBase>(&client, &all), writers.knowledge, |base| {
-                    Change::KnowledgeBase(ObjectKey::of(base))
+                self.run("phonenumbers", objects::<PhoneNumber>(&client, &all), writers.numbers, |before, it, went| {
+                    let number = decoded(it).and_then(|number| number.number().map(str::to_owned));
+                    let extent = extent_of(before, it, went, extent::number);
+                    Some(Change::PhoneNumber { key: ObjectKey::of(it), extent, number })
                 }),
-                self.run("namespaces", metadata::<Namespace>(&client, &ours), writers.namespaces, |namespace| {
-                    Change::Namespace { name: namespace.name_any() }
+                self.run(
+                    "knowledgebases",
+                    objects::<KnowledgeBase>(&client, &all),
+                    writers.knowledge,
+                    |before, it, went| {
+                        Some(Change::KnowledgeBase(ObjectKey::of(it), extent_of(before, it, went, |_| ())))
+                    }
+                ),
+                self.run(
+                    "namespaces",
+                    metadata::<Namespace>(&client, &ours),
+                    writers.namespaces,
+                    |before, it, went| {
+                        if went {
+                            self.applied.forget_namespace(&it.name_any());
+                        }
+                        let extent = extent::extent(before, it, went, extent::marks);
+                        (extent > Extent::Detail).then(|| Change::Namespace { name: it.name_any() })
+                    }
+                ),
+                self.run("deployments", deployments(&client, &runtime), writers.deployments, |before, it, went| {
+                    if went {
+                        self.applied.forget(&AppliedKey::of(it));
+                    }
+                    let extent = extent::extent(before, it, went, extent::deployment);
+                    (extent > Extent::Detail).then(|| pool(it, Some(it.name_any())))
                 }),
-                self.run("deployments", full::<Deployment>(&client, &runtime), writers.deployments, pool_of),
-                self.run("pods", metadata::<Pod>(&client, &runtime), writers.pods, pool_of),
+                self.run("pods", metadata::<Pod>(&client, &runtime), writers.pods, |before, it, went| {
+                    let extent = extent::extent(before, it, went, extent::marks);
+                    (extent > Extent::Detail).then(|| pool(it, it.labels().get(labels::POOL).cloned()))
+                }),
             )
         };
         tokio::select! {
@@ -101,32 +146,46 @@ impl Router {
         }
     }
 
-    async fn run<K>(
+    async fn run<K: Cached>(
         &self,
         what: &'static str,
         events: impl futures::Stream<Item = watcher::Result<watcher::Event<K>>> + Send,
-        writer: Writer<K>,
-        describe: impl Fn(&K) -> Change + Send,
-    ) where
-        K: Resource<DynamicType = ()> + Lookup<DynamicType = ()> + Clone + Debug + Send + Sync + 'static,
-    {
-        let mut events = std::pin::pin!(events.default_backoff().reflect(writer));
+        mut writer: CacheWriter<K>,
+        describe: impl Fn(Option<&K>, &K, bool) -> Option<Change> + Send,
+    ) {
+        let mut events = std::pin::pin!(events.default_backoff());
         // What the list of a (re)started watch contains is announced only when the cache holds all of it.
         let mut listed = Vec::new();
         while let Some(event) = events.next().await {
+            let event = match event {
+                Ok(event) => event,
+                Err(error) => {
+                    tracing::warn!(watch = what, error = %ErrorChain(&error), "watch failed, trying again");
+                    continue;
+                }
+            };
+            let change = match &event {
+                watcher::Event::Apply(object) | watcher::Event::InitApply(object) => {
+                    describe(writer.known(object).as_deref(), object, false)
+                }
+                watcher::Event::Delete(object) => describe(None, object, true),
+                watcher::Event::Init | watcher::Event::InitDone => None,
+            };
+            writer.apply(&event);
             match event {
-                Ok(watcher::Event::Init) => listed.clear(),
-                Ok(watcher::Event::InitApply(object)) => listed.push(describe(&object)),
-                Ok(watcher::Event::InitDone) => listed.drain(..).for_each(|change| self.announce(&change)),
-                Ok(watcher::Event::Apply(object) | watcher::Event::Delete(object)) => self.announce(&describe(&object)),
-                Err(error) => tracing::warn!(watch = what, error = %ErrorChain(&error), "watch failed, trying again"),
+                watcher::Event::Init => listed.clear(),
+                watcher::Event::InitApply(_) => listed.extend(change),
+                watcher::Event::InitDone => listed.drain(..).for_each(|change| self.announce(&change)),
+                watcher::Event::Apply(_) | watcher::Event::Delete(_) => {
+                    change.iter().for_each(|change| self.announce(change));
+                }
             }
         }
     }
 }
 
-fn pool_of(object: &impl Resource) -> Change {
-    Change::Pool { namespace: object.meta().namespace.clone().unwrap_or_default() }
+fn pool(object: &impl Resource, deployment: Option<String>) -> Change {
+    Change::Pool { namespace: object.meta().namespace.clone().unwrap_or_default(), deployment }
 }
 
 fn objects<K>(
@@ -136,17 +195,30 @@ fn objects<K>(
 where
     K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + serde::de::DeserializeOwned + 'static,
 {
-    watcher(Api::<Guarded<K>>::all(client.clone()), config.clone())
+    watcher(Api::<Guarded<K>>::all(client.clone()), config.clone()).modify(strip)
 }
 
-fn full<K>(
+/// Deployments without the template of their pods, which is most of them and read by nobody here.
+fn deployments(
     client: &Client,
     config: &watcher::Config,
-) -> impl futures::Stream<Item = watcher::Result<watcher::Event<K>>> + Send + use<K>
-where
-    K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + serde::de::DeserializeOwned + 'static,
-{
-    watcher(Api::<K>::all(client.clone()), config.clone())
+) -> impl futures::Stream<Item = watcher::Result<watcher::Event<Deployment>>> + Send + use<> {
+    watcher(Api::<Deployment>::all(client.clone()), config.clone()).modify(|deployment| {
+        strip(deployment);
+        if let Some(spec) = &mut deployment.spec {
+            spec.template = PodTemplateSpec::default();
+        }
+    })
+}
+
+/// Takes away what nobody here reads: who set which field, and what kubectl wrote down for itself. In a small object
+/// that is the larger part.
+fn strip(object: &mut impl Resource) {
+    let meta = object.meta_mut();
+    meta.managed_fields = None;
+    if let Some(annotations) = &mut meta.annotations {
+        annotations.remove(LAST_APPLIED);
+    }
 }
 
 fn metadata<K>(
@@ -156,5 +228,5 @@ fn metadata<K>(
 where
     K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + serde::de::DeserializeOwned + 'static,
 {
-    watcher(Api::<PartialObjectMeta<K>>::all(client.clone()), config.clone())
+    watcher(Api::<PartialObjectMeta<K>>::all(client.clone()), config.clone()).modify(strip)
 }

@@ -1,14 +1,14 @@
 //! What the watches have seen, for everybody to read.
 
-use std::sync::Arc;
-
 use futures::FutureExt as _;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::core::{DeserializeGuard, PartialObjectMeta};
-use kube::runtime::reflector::{self, ObjectRef, Store};
+use kube::runtime::reflector::{self, ObjectRef};
 use voxplane_crds::names::{self, NamespaceOwner, PoolId};
 use voxplane_crds::{Agency, KnowledgeBase, PhoneNumber, Tenant, VoiceAgent};
+
+use super::cache::{Cache, CacheWriter, Cached, cache};
 
 /// An object that may not be readable: a newer version of the definitions can store what this program does not know.
 pub type Guarded<K> = DeserializeGuard<K>;
@@ -23,48 +23,48 @@ pub fn decoded<K>(object: &Guarded<K>) -> Option<&K> {
 #[derive(Clone, Debug)]
 pub struct Stores {
     /// All agencies.
-    pub agencies: Store<Guarded<Agency>>,
+    pub agencies: Cache<Guarded<Agency>>,
     /// All tenants.
-    pub tenants: Store<Guarded<Tenant>>,
+    pub tenants: Cache<Guarded<Tenant>>,
     /// All voice agents.
-    pub agents: Store<Guarded<VoiceAgent>>,
+    pub agents: Cache<Guarded<VoiceAgent>>,
     /// All phone numbers.
-    pub numbers: Store<Guarded<PhoneNumber>>,
+    pub numbers: Cache<Guarded<PhoneNumber>>,
     /// All knowledge bases.
-    pub knowledge: Store<Guarded<KnowledgeBase>>,
+    pub knowledge: Cache<Guarded<KnowledgeBase>>,
     /// Namespaces that the operator made.
-    pub namespaces: Store<PartialObjectMeta<Namespace>>,
+    pub namespaces: Cache<PartialObjectMeta<Namespace>>,
     /// Deployments of runtime pods.
-    pub deployments: Store<Deployment>,
+    pub deployments: Cache<Deployment>,
     /// Runtime pods.
-    pub pods: Store<PartialObjectMeta<Pod>>,
+    pub pods: Cache<PartialObjectMeta<Pod>>,
 }
 
 /// The writing halves of [`Stores`].
 #[derive(Debug)]
 pub struct Writers {
-    pub(super) agencies: reflector::store::Writer<Guarded<Agency>>,
-    pub(super) tenants: reflector::store::Writer<Guarded<Tenant>>,
-    pub(super) agents: reflector::store::Writer<Guarded<VoiceAgent>>,
-    pub(super) numbers: reflector::store::Writer<Guarded<PhoneNumber>>,
-    pub(super) knowledge: reflector::store::Writer<Guarded<KnowledgeBase>>,
-    pub(super) namespaces: reflector::store::Writer<PartialObjectMeta<Namespace>>,
-    pub(super) deployments: reflector::store::Writer<Deployment>,
-    pub(super) pods: reflector::store::Writer<PartialObjectMeta<Pod>>,
+    pub(super) agencies: CacheWriter<Guarded<Agency>>,
+    pub(super) tenants: CacheWriter<Guarded<Tenant>>,
+    pub(super) agents: CacheWriter<Guarded<VoiceAgent>>,
+    pub(super) numbers: CacheWriter<Guarded<PhoneNumber>>,
+    pub(super) knowledge: CacheWriter<Guarded<KnowledgeBase>>,
+    pub(super) namespaces: CacheWriter<PartialObjectMeta<Namespace>>,
+    pub(super) deployments: CacheWriter<Deployment>,
+    pub(super) pods: CacheWriter<PartialObjectMeta<Pod>>,
 }
 
 impl Stores {
     /// Empty caches and the halves that fill them.
     #[must_use]
     pub fn new() -> (Self, Writers) {
-        let (agencies, write_agencies) = reflector::store();
-        let (tenants, write_tenants) = reflector::store();
-        let (agents, write_agents) = reflector::store();
-        let (numbers, write_numbers) = reflector::store();
-        let (knowledge, write_knowledge) = reflector::store();
-        let (namespaces, write_namespaces) = reflector::store();
-        let (deployments, write_deployments) = reflector::store();
-        let (pods, write_pods) = reflector::store();
+        let (agencies, write_agencies) = cache();
+        let (tenants, write_tenants) = cache();
+        let (agents, write_agents) = cache();
+        let (numbers, write_numbers) = cache();
+        let (knowledge, write_knowledge) = cache();
+        let (namespaces, write_namespaces) = cache();
+        let (deployments, write_deployments) = cache();
+        let (pods, write_pods) = cache();
         let stores = Self { agencies, tenants, agents, numbers, knowledge, namespaces, deployments, pods };
         let writers = Writers {
             agencies: write_agencies,
@@ -147,52 +147,27 @@ impl Stores {
         self.knowledge.get(&ObjectRef::new(name).within(namespace)).is_some()
     }
 
-    /// Everything of one kind in one namespace, by name.
+    /// Keys of everything of one kind in an agency's namespaces.
     #[must_use]
-    pub fn within<K>(store: &Store<Guarded<K>>, namespace: &str) -> Vec<Arc<Guarded<K>>>
-    where
-        K: kube::Resource<DynamicType = ()> + Clone + 'static,
-    {
-        let mut found =
-            store.state_filter(|object| kube::Resource::meta(object).namespace.as_deref() == Some(namespace));
-        found.sort_by(|a, b| kube::Resource::meta(&**a).name.cmp(&kube::Resource::meta(&**b).name));
-        found
-    }
-
-    /// Names of the tenant namespaces of an agency in which there is something of `store`'s kind.
-    #[must_use]
-    pub fn keys_of_agency<K>(store: &Store<Guarded<K>>, agency: &str) -> Vec<super::ObjectKey>
-    where
-        K: kube::Resource<DynamicType = ()> + Clone + 'static,
-    {
-        store
-            .state_filter(|object| {
-                kube::Resource::meta(object).namespace.as_deref().and_then(names::owner_of_namespace).is_some_and(
-                    |owner| match owner {
-                        NamespaceOwner::Tenant { agency: name, .. } | NamespaceOwner::Agency(name) => name == agency,
-                    },
-                )
-            })
-            .iter()
-            .map(|object| super::ObjectKey::of(&**object))
-            .collect()
+    pub fn keys_of_agency<K: Cached>(cache: &Cache<K>, agency: &str) -> Vec<super::ObjectKey> {
+        let is_its = |namespace: &String| match names::owner_of_namespace(namespace) {
+            Some(NamespaceOwner::Tenant { agency: name, .. } | NamespaceOwner::Agency(name)) => name == agency,
+            None => false,
+        };
+        let namespaces = cache.namespaces().into_iter().filter(is_its);
+        namespaces.flat_map(|namespace| Self::keys_within(cache, &namespace)).collect()
     }
 
     /// Keys of everything of one kind.
     #[must_use]
-    pub fn all_keys<K>(store: &Store<Guarded<K>>) -> Vec<super::ObjectKey>
-    where
-        K: kube::Resource<DynamicType = ()> + Clone + 'static,
-    {
-        store.state().iter().map(|object| super::ObjectKey::of(&**object)).collect()
+    pub fn all_keys<K: Cached>(cache: &Cache<K>) -> Vec<super::ObjectKey> {
+        cache.state().iter().map(|object| super::ObjectKey::of(&**object)).collect()
     }
 
     /// Keys of everything of one kind in one namespace.
     #[must_use]
-    pub fn keys_within<K>(store: &Store<Guarded<K>>, namespace: &str) -> Vec<super::ObjectKey>
-    where
-        K: kube::Resource<DynamicType = ()> + Clone + 'static,
-    {
-        Self::within(store, namespace).iter().map(|object| super::ObjectKey::of(&**object)).collect()
+    pub fn keys_within<K: Cached>(cache: &Cache<K>, namespace: &str) -> Vec<super::ObjectKey> {
+        let key = |name| super::ObjectKey::namespaced(namespace, name);
+        cache.names_within(namespace).into_iter().map(key).collect()
     }
 }

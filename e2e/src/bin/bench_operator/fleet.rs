@@ -36,7 +36,7 @@ impl Fleet {
         Self { client, scope }
     }
 
-    /// Makes the agencies and waits until they are accepted, then their tenants and waits until all are Ready.
+    /// Makes the agencies, then their tenants, and waits until all are Ready.
     pub async fn tenants(&self) -> Result<()> {
         for index in 0..self.scope.agencies {
             let numbers = json!([{"pattern": format!("+1555{index:03}*")}]);
@@ -48,11 +48,12 @@ impl Fleet {
             });
             create::<Agency>(&self.client, None, &agency(index), spec).await?;
         }
-        let accepted = |agency: &Agency| {
+        // Ready, because the cluster has to count their quotas before it takes a tenant.
+        let ready = |agency: &Agency| {
             let status = agency.status.as_ref();
-            status.is_some_and(|status| conditions::is_true(&status.conditions, types::ACCEPTED))
+            status.is_some_and(|status| conditions::is_true(&status.conditions, types::READY))
         };
-        self.wait::<Agency>(self.scope.agencies, accepted).await?;
+        self.wait::<Agency>(self.scope.agencies, ready).await?;
         let all = (0..self.scope.agencies).flat_map(|one| (0..self.scope.tenants).map(move |two| (one, two)));
         let spec = json!({"quotas": {"voiceAgents": self.scope.agents, "phoneNumbers": 10}});
         at_once(all, |(one, two)| {

@@ -16,6 +16,7 @@ use voxplane_crds::{labels, names};
 use super::validate::Valid;
 use crate::apply::Applier;
 use crate::error::Error;
+use crate::namespaces::ensure::{ensure_namespace, ensure_quota};
 use crate::namespaces::{self, Counting};
 
 /// One field per kind of object, in the order in which they are applied.
@@ -58,32 +59,31 @@ pub fn all(valid: &Valid) -> Desired {
 }
 
 impl Desired {
-    /// Makes it so. Returns whether the quota counts already.
+    /// Makes it so; `found`: the namespace, if it exists. Returns whether the quota counts already.
     ///
     /// # Errors
     /// When the API server fails; a conflict when somebody else made the namespace in the meantime.
-    pub async fn apply(&self, namespace_exists: bool, apply: &Applier) -> Result<Counting, Error> {
-        if !namespace_exists {
-            apply.create_namespace(&self.namespace).await?;
-        }
-        apply.apply_namespace(&self.namespace).await?;
-        apply.apply(&self.operator).await?;
-        let counting = Counting::of(&apply.apply(&self.quota).await?);
-        apply.apply(&self.limits).await?;
+    pub async fn apply(&self, found: Option<&Namespace>, apply: &Applier) -> Result<Counting, Error> {
+        ensure_namespace(&self.namespace, found, apply).await?;
+        apply.ensure(&self.operator).await?;
+        let counting = ensure_quota(&self.quota, apply).await?;
+        apply.ensure(&self.limits).await?;
+        let mut is_new = false;
         for policy in &self.network {
-            apply.apply(policy).await?;
+            is_new |= apply.ensure(policy).await?.is_some();
         }
         let policies: Vec<_> = self.network.iter().filter_map(|policy| policy.metadata.name.as_deref()).collect();
         let (namespace, owner) = (self.namespace.name_any(), self.namespace.labels().get(labels::OWNER_ID));
-        if let Some(owner) = owner {
+        // What the installation allows is settled when the process starts.
+        if let Some(owner) = owner.filter(|_| is_new) {
             // An allowance that the installation has withdrawn.
             apply.delete_others::<NetworkPolicy>(&namespace, owner, &policies).await?;
         }
         for binding in &self.people {
-            apply.apply(binding).await?;
+            apply.ensure(binding).await?;
         }
         if let Some(control_ca) = &self.control_ca {
-            apply.apply(control_ca).await?;
+            apply.ensure(control_ca).await?;
         }
         Ok(counting)
     }

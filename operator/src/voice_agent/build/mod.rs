@@ -102,18 +102,17 @@ fn disruption_budget(pool: &Pool) -> PodDisruptionBudget {
 }
 
 impl Desired {
-    /// Makes it so.
+    /// Makes it so. `deployment`: as the watch has it.
     ///
     /// # Errors
     /// When the API server fails.
-    pub async fn apply(&self, apply: &Applier) -> Result<(), Error> {
-        apply.apply(&self.account).await?;
-        apply.apply(&self.credentials).await?;
+    pub async fn apply(&self, deployment: Option<&Deployment>, apply: &Applier) -> Result<(), Error> {
+        apply.ensure(&self.account).await?;
+        apply.ensure(&self.credentials).await?;
         if let Some(left) = &self.credentials_left {
-            apply.apply(left).await?;
+            apply.ensure(left).await?;
         }
-        apply.apply(&self.disruption_budget).await?;
-        apply.apply(&self.deployment).await?;
-        Ok(())
+        apply.ensure(&self.disruption_budget).await?;
+        apply.ensure_deployment(&self.deployment, deployment).await
     }
 }

@@ -1,0 +1,180 @@
+//! What was applied, so that the same is not applied again: every agent of a tenant builds the same pool, and a pass that
+//! finds nothing new should ask nothing of the API server.
+//!
+//! Kinds that are not watched are looked at again after a while, because somebody may have changed them: by their
+//! resource version, which is a read, and applied only if it moved.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use kube::Resource;
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+use crate::kind::RESYNC;
+
+/// A little less than the time between two passes without a change, so that each of them looks.
+const LOOK_AGAIN: Duration = Duration::from_secs(RESYNC.as_secs() - 10);
+
+/// Names an object: kind, namespace (empty for one without), name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct AppliedKey {
+    /// Plural name of the kind.
+    pub plural: String,
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+}
+
+impl AppliedKey {
+    /// The key of an object.
+    pub fn of<K: Resource<DynamicType = ()>>(object: &K) -> Self {
+        let meta = object.meta();
+        Self {
+            plural: K::plural(&()).into_owned(),
+            namespace: meta.namespace.clone().unwrap_or_default(),
+            name: meta.name.clone().unwrap_or_default(),
+        }
+    }
+}
+
+/// A digest of what was described.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Content([u8; 16]);
+
+impl Content {
+    /// Of an object as it would be sent. `None`: it cannot be written down, and is applied every time.
+    pub fn of(desired: &impl Serialize) -> Option<Self> {
+        let text = serde_json::to_vec(desired).ok()?;
+        let mut short = [0; 16];
+        short.copy_from_slice(&Sha256::digest(text)[..16]);
+        Some(Self(short))
+    }
+}
+
+/// What to do about an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// It was applied like this, not long ago.
+    Nothing,
+    /// It was applied like this some time ago, and had this resource version then.
+    Look(String),
+    /// It was not, or differently.
+    Apply,
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    content: Content,
+    version: String,
+    generation: Option<i64>,
+    seen: Instant,
+}
+
+/// What this process has applied. One for all controllers. Bounded by the objects that exist.
+#[derive(Debug, Default)]
+pub struct Applied {
+    known: Mutex<HashMap<AppliedKey, Entry>>,
+}
+
+impl Applied {
+    /// What to do to have the object be like `content`, if nobody watches its kind.
+    #[must_use]
+    pub fn step(&self, key: &AppliedKey, content: Content, now: Instant) -> Step {
+        match self.lock().get(key) {
+            Some(entry) if entry.content != content => Step::Apply,
+            Some(entry) if now.saturating_duration_since(entry.seen) < LOOK_AGAIN => Step::Nothing,
+            Some(entry) => Step::Look(entry.version.clone()),
+            None => Step::Apply,
+        }
+    }
+
+    /// Whether a watched object still is as it was applied. `generation`: what the watch has seen, none if it has seen no
+    /// such object. A cache that is behind is no reason to apply again: what it has not seen yet leads to another pass,
+    /// and an object that goes is forgotten.
+    #[must_use]
+    pub fn stands(&self, key: &AppliedKey, content: Content, generation: Option<i64>) -> bool {
+        let known = self.lock();
+        let entry = known.get(key).filter(|entry| entry.content == content);
+        entry.is_some_and(|entry| generation.is_none() || generation <= entry.generation)
+    }
+
+    /// It was applied, and this came of it.
+    pub fn put(&self, key: AppliedKey, content: Content, version: String, generation: Option<i64>, now: Instant) {
+        self.lock().insert(key, Entry { content, version, generation, seen: now });
+    }
+
+    /// It was looked at, and nobody had changed it.
+    pub fn unchanged(&self, key: &AppliedKey, now: Instant) {
+        if let Some(entry) = self.lock().get_mut(key) {
+            entry.seen = now;
+        }
+    }
+
+    /// It went, or was changed otherwise.
+    pub fn forget(&self, key: &AppliedKey) {
+        self.lock().remove(key);
+    }
+
+    /// The namespace went with everything in it, or was made a moment ago.
+    pub fn forget_namespace(&self, namespace: &str) {
+        self.lock().retain(|key, _| key.namespace != namespace);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<AppliedKey, Entry>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn key(namespace: &str) -> AppliedKey {
+        AppliedKey { plural: "limitranges".to_owned(), namespace: namespace.to_owned(), name: "voxplane".to_owned() }
+    }
+
+    fn content(value: i32) -> Content {
+        Content::of(&json!({"value": value})).unwrap()
+    }
+
+    #[test]
+    fn the_same_is_applied_once_and_looked_at_again_after_a_while() {
+        let (applied, start) = (Applied::default(), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        assert_eq!(applied.step(&key("a"), content(1), at(0)), Step::Apply);
+        applied.put(key("a"), content(1), "7".to_owned(), None, at(0));
+        assert_eq!(applied.step(&key("a"), content(1), at(60)), Step::Nothing);
+        assert_eq!(applied.step(&key("a"), content(2), at(60)), Step::Apply, "it should be another now");
+        assert_eq!(applied.step(&key("b"), content(1), at(60)), Step::Apply, "another object");
+        assert_eq!(applied.step(&key("a"), content(1), at(300)), Step::Look("7".to_owned()));
+        applied.unchanged(&key("a"), at(300));
+        assert_eq!(applied.step(&key("a"), content(1), at(500)), Step::Nothing);
+    }
+
+    #[test]
+    fn what_went_is_applied_again() {
+        let (applied, now) = (Applied::default(), Instant::now());
+        applied.put(key("a"), content(1), "7".to_owned(), None, now);
+        applied.put(key("b"), content(1), "8".to_owned(), None, now);
+        applied.forget_namespace("a");
+        assert_eq!(applied.step(&key("a"), content(1), now), Step::Apply);
+        assert_eq!(applied.step(&key("b"), content(1), now), Step::Nothing);
+        applied.forget(&key("b"));
+        assert_eq!(applied.step(&key("b"), content(1), now), Step::Apply);
+    }
+
+    #[test]
+    fn a_watched_object_stands_until_the_watch_shows_a_later_generation() {
+        let (applied, now) = (Applied::default(), Instant::now());
+        assert!(!applied.stands(&key("a"), content(1), Some(1)), "made before this process started");
+        applied.put(key("a"), content(1), "7".to_owned(), Some(2), now);
+        assert!(applied.stands(&key("a"), content(1), Some(2)));
+        assert!(applied.stands(&key("a"), content(1), Some(1)) && applied.stands(&key("a"), content(1), None));
+        assert!(!applied.stands(&key("a"), content(1), Some(3)), "somebody changed it");
+        assert!(!applied.stands(&key("a"), content(2), Some(2)), "it should be another now");
+    }
+}
