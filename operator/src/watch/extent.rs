@@ -69,14 +69,13 @@ pub fn tenant(tenant: &Tenant) -> impl PartialEq + use<> {
     (tenant.metadata.generation, judged(status), status.and_then(|status| status.namespace.clone()))
 }
 
-/// What the other agents of the tenant read of an agent: whatever shapes a pool that they may share, and its keys.
+/// What the other agents of the tenant read of an agent: whatever shapes a pool that they may share, and its keys. A
+/// block that it does not state is its tenant's or agency's, whose changes concern all agents.
 pub fn agent(agent: &VoiceAgent) -> impl PartialEq + use<> {
     let (spec, status) = (&agent.spec, agent.status.as_ref());
-    let keys: Vec<_> =
-        spec.secret_refs().into_iter().map(|(secret, provider)| (secret.name.clone(), provider)).collect();
     (
-        (spec.runtime.clone(), spec.limits.max_duration_seconds, spec.paused),
-        (keys, spec.llm.base_url.clone()),
+        (spec.runtime.clone(), spec.limits.clone(), spec.paused),
+        (spec.stt.clone(), spec.llm.clone(), spec.tts.clone()),
         status.and_then(|status| status.pool.clone()),
     )
 }
@@ -146,12 +145,17 @@ mod tests {
         let one = status_of(&testing::agent("vx-a--t", "one", "{}"), "vx-a--t/voxplane-runtime", 0);
         let of = |after: &VoiceAgent| extent(Some(&one), after, false, agent);
         assert_eq!(of(&status_of(&one, "vx-a--t/voxplane-runtime", 1)), Extent::Detail);
-        let mut edited = one.clone();
-        edited.spec.greeting.text = "Good day".to_owned();
+        let mut edited = testing::agent("vx-a--t", "one", "{greeting: {text: Good day}}");
+        edited.status.clone_from(&one.status);
         edited.metadata.generation = Some(2);
         assert_eq!(of(&edited), Extent::Detail);
         assert_eq!(of(&status_of(&one, "vx-a--t/voxplane-runtime-own", 0)), Extent::Meaning);
-        for spec in ["{runtime: {replicas: 2}}", "{limits: {maxDurationSeconds: 60}}", "{paused: true}"] {
+        for spec in [
+            "{runtime: {replicas: 2}}",
+            "{limits: {maxDurationSeconds: 60}}",
+            "{paused: true}",
+            "{llm: {provider: openai-compatible, model: m, secretRef: {name: key}}}",
+        ] {
             let mut other = testing::agent("vx-a--t", "one", spec);
             other.status.clone_from(&one.status);
             assert_eq!(of(&other), Extent::Meaning, "{spec}");
