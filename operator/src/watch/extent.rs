@@ -13,6 +13,7 @@ use voxplane_crds::status::CommonStatus;
 use voxplane_crds::{Agency, PhoneNumber, Tenant, VoiceAgent, labels};
 
 use super::{Guarded, decoded};
+use crate::voice_agent::membership::former;
 
 /// How much of an object is another than before. Ordered: what exists or not also means something else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -71,13 +72,13 @@ pub fn tenant(tenant: &Tenant) -> impl PartialEq + use<> {
 
 /// What the other agents of the tenant read of an agent: whatever shapes a pool that they may share, and its keys.
 pub fn agent(agent: &VoiceAgent) -> impl PartialEq + use<> {
-    let (spec, status) = (&agent.spec, agent.status.as_ref());
+    let spec = &agent.spec;
     let keys: Vec<_> =
         spec.secret_refs().into_iter().map(|(secret, provider)| (secret.name.clone(), provider)).collect();
     (
         (spec.runtime.clone(), spec.limits.max_duration_seconds, spec.paused),
         (keys, spec.llm.base_url.clone()),
-        status.and_then(|status| status.pool.clone()),
+        former(agent),
     )
 }
 
@@ -116,6 +117,7 @@ mod tests {
     use super::*;
     use crate::testing;
     use voxplane_crds::conditions::{Desired, reasons};
+    use voxplane_crds::names::PoolId;
 
     fn status_of(agent: &VoiceAgent, pool: &str, replicas: i32) -> VoiceAgent {
         let mut agent = agent.clone();
@@ -150,7 +152,8 @@ mod tests {
         edited.spec.greeting.text = "Good day".to_owned();
         edited.metadata.generation = Some(2);
         assert_eq!(of(&edited), Extent::Detail);
-        assert_eq!(of(&status_of(&one, "vx-a--t/voxplane-runtime-own", 0)), Extent::Meaning);
+        let own = PoolId::dedicated_in("vx-a--t", "one").to_string();
+        assert_eq!(of(&status_of(&one, &own, 0)), Extent::Meaning, "its calls go to another pool than it asks for");
         for spec in ["{runtime: {replicas: 2}}", "{limits: {maxDurationSeconds: 60}}", "{paused: true}"] {
             let mut other = testing::agent("vx-a--t", "one", spec);
             other.status.clone_from(&one.status);
