@@ -51,7 +51,12 @@ impl Database {
             Some(_) => "not asked yet",
             None => "no database is configured: set VOXPLANE_DATABASE_URL",
         };
-        Ok(Self { db, state: Arc::new(watch::channel(Err(state.to_owned())).0), detail: Arc::default(), missed: Arc::default() })
+        Ok(Self {
+            db,
+            state: Arc::new(watch::channel(Err(state.to_owned())).0),
+            detail: Arc::default(),
+            missed: Arc::default(),
+        })
     }
 
     /// `Ok` when the database could be used a moment ago, else why not.

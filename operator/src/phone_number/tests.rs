@@ -95,12 +95,15 @@ fn what_is_missing_is_named() {
 }
 
 #[test]
-fn just_after_a_start_the_last_ids_stay() {
+fn just_after_a_start_what_was_said_of_the_trunk_stays_unless_the_number_is_another() {
     let mut number = subject();
     number.status = Some(said(&seen()));
     let seen = Observed { connection: None, ..seen() };
     let status = status::compute(&number, &seen, &validate::check(&number, &seen), now());
     assert_eq!(status.trunk_id.as_deref(), Some("ST_1"));
+    assert_eq!(condition(&status, types::PROGRAMMED).0, "True");
+    number.metadata.generation = Some(2);
+    let status = status::compute(&number, &seen, &validate::check(&number, &seen), now());
     assert_eq!(condition(&status, types::PROGRAMMED).0, "Unknown");
 }
 

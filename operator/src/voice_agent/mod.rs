@@ -16,7 +16,7 @@ mod cleanup;
 pub mod controller;
 mod credentials;
 mod events;
-mod membership;
+pub(crate) mod membership;
 mod observe;
 mod pool;
 mod retire;

@@ -13,6 +13,7 @@ use voxplane_crds::status::CommonStatus;
 use voxplane_crds::{Agency, PhoneNumber, Tenant, VoiceAgent, labels};
 
 use super::{Guarded, decoded};
+use crate::voice_agent::membership::former;
 
 /// How much of an object is another than before. Ordered: what exists or not also means something else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,11 +73,11 @@ pub fn tenant(tenant: &Tenant) -> impl PartialEq + use<> {
 /// What the other agents of the tenant read of an agent: whatever shapes a pool that they may share, and its keys. A
 /// block that it does not state is its tenant's or agency's, whose changes concern all agents.
 pub fn agent(agent: &VoiceAgent) -> impl PartialEq + use<> {
-    let (spec, status) = (&agent.spec, agent.status.as_ref());
+    let spec = &agent.spec;
     (
         (spec.runtime.clone(), spec.limits.clone(), spec.paused),
         (spec.stt.clone(), spec.llm.clone(), spec.tts.clone()),
-        status.and_then(|status| status.pool.clone()),
+        former(agent),
     )
 }
 
@@ -115,6 +116,7 @@ mod tests {
     use super::*;
     use crate::testing;
     use voxplane_crds::conditions::{Desired, reasons};
+    use voxplane_crds::names::PoolId;
 
     fn status_of(agent: &VoiceAgent, pool: &str, replicas: i32) -> VoiceAgent {
         let mut agent = agent.clone();
@@ -149,7 +151,8 @@ mod tests {
         edited.status.clone_from(&one.status);
         edited.metadata.generation = Some(2);
         assert_eq!(of(&edited), Extent::Detail);
-        assert_eq!(of(&status_of(&one, "vx-a--t/voxplane-runtime-own", 0)), Extent::Meaning);
+        let own = PoolId::dedicated_in("vx-a--t", "one").to_string();
+        assert_eq!(of(&status_of(&one, &own, 0)), Extent::Meaning, "its calls go to another pool than it asks for");
         for spec in [
             "{runtime: {replicas: 2}}",
             "{limits: {maxDurationSeconds: 60}}",
