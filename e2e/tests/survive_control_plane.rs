@@ -1,4 +1,4 @@
-//! The promise: callers do not notice that Kubernetes has no API server, and what is changed afterwards is done.
+//! The promise: callers do not notice that Kubernetes' control plane is gone, and what is changed afterwards is done.
 #![cfg(feature = "lab")]
 #![allow(missing_docs)]
 
@@ -12,7 +12,8 @@ use voxplane_e2e::{
     world::{CLINIC_NUMBER, READY_LIMIT, World, of_kind},
 };
 
-const SERVER: &str = "kube-apiserver";
+/// What a lost machine of the control plane takes with it, but for its data.
+const CONTROL_PLANE: [&str; 3] = ["kube-apiserver", "kube-controller-manager", "kube-scheduler"];
 const CHANGED: [&str; 2] = [
     "this is an automated assistant the clinic is open again",
     "this is an automated assistant welcome to the maple street dental clinic how can i help you",
@@ -23,13 +24,15 @@ const ANSWERS: [&str; 2] = [
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn calls_go_on_without_an_api_server() -> Result<()> {
+async fn calls_go_on_without_a_control_plane() -> Result<()> {
     let world = World::open().await?;
     let objects = world.sample("dental-clinic").await?;
     let mut call = world.dial(CLINIC_NUMBER).await?;
     call.listen(Duration::from_secs(15)).await?;
 
-    lab::kill(&world.env, SERVER).await?;
+    for process in CONTROL_PLANE {
+        lab::kill(&world.env, process).await?;
+    }
     let outcome = during_the_outage(&world, call).await;
     lab::revive(&world.env, "cluster").await?;
     outcome?;
