@@ -34,28 +34,34 @@ async fn pocketsphinx_conforms() {
 }
 
 /// Every utterance is the first of its call, which is the hardest.
+///
+/// What excites flite's voices is noise that goes on from text to text, so the same words never sound quite the same:
+/// one "thank you goodbye" in sixteen is not understood. Callers say it again, and so does this; few may have to.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_phrase_of_the_clinic_is_understood_on_a_telephone() {
     let provider = Pocketsphinx::load().unwrap();
     let phrases = clinic_phrases();
-    let mut wrong = Vec::new();
+    let (mut repeated, mut wrong) = (Vec::new(), Vec::new());
     for voice in ["slt", "rms"] {
         for phrase in &phrases {
-            let pcm = telephone(&say(phrase, voice).await);
-            let (text, confidence) = recognise(&provider, &phrases, &pcm).await;
-            if text == *phrase {
-                continue;
+            let mut heard = Vec::new();
+            // The same words for the voice, and another text for its cache.
+            for said in [phrase.clone(), format!("{phrase}."), format!("{phrase}!")] {
+                let (text, confidence) = recognise(&provider, &phrases, &telephone(&say(&said, voice).await)).await;
+                if text == *phrase {
+                    break;
+                }
+                heard.push(format!("{voice}: {phrase:?} understood as {text:?} ({confidence})"));
             }
-            // The same audio gives the same result, in hundreds of readings beside each other; once in some thousand,
-            // on a machine under full load, one came back empty, and nobody knows why. A caller says it again.
-            let (again, _) = recognise(&provider, &phrases, &pcm).await;
-            println!("{voice}: {phrase:?} understood as {text:?} ({confidence}), then as {again:?}");
-            if again != *phrase {
-                wrong.push(format!("{voice}: {phrase:?} understood as {text:?} ({confidence})"));
+            match heard.len() {
+                0 => {}
+                3 => wrong.extend(heard),
+                _ => repeated.extend(heard),
             }
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(repeated.len() <= phrases.len() / 4, "too many had to be said again: {repeated:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
