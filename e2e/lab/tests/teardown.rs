@@ -22,6 +22,13 @@ impl Labs {
         lab.args(["--name", name]).args(arguments).env("VOXPLANE_LAB_DIR", self.root.path()).output().unwrap()
     }
 
+    /// What `lab status` says of a part; all of it, if that says nothing.
+    fn state(&self, name: &str, part: &str) -> String {
+        let answer = self.succeed(name, &["status"]);
+        let row = answer.lines().find_map(|line| line.trim_start().strip_prefix(part)?.strip_prefix(' '));
+        row.unwrap_or(&answer).trim().to_owned()
+    }
+
     fn succeed(&self, name: &str, arguments: &[&str]) -> String {
         let output = self.lab(name, arguments);
         let errors = String::from_utf8_lossy(&output.stderr);
@@ -92,13 +99,12 @@ fn labs_live_side_by_side_and_down_removes_everything() {
     assert!(!traces(&labs, "rt-a", &a).is_empty(), "the search for traces must find a running lab");
     for name in ["rt-a", "rt-b"] {
         // The same port in both: each lab has its own network.
-        let answer = labs.succeed(name, &["status"]);
-        assert!(answer.contains("redis     ready"), "{answer}");
+        assert_eq!(labs.state(name, "redis"), "ready");
     }
     labs.succeed("rt-a", &["down"]);
     wait_for_no_traces(&labs, "rt-a", &a);
     assert!(!labs.root.path().join("rt-a").exists());
-    assert!(labs.succeed("rt-b", &["status"]).contains("redis     ready"), "the other lab is untouched");
+    assert_eq!(labs.state("rt-b", "redis"), "ready", "the other lab is untouched");
 }
 
 #[test]
@@ -112,7 +118,7 @@ fn killing_the_first_process_leaves_nothing_and_the_next_up_starts_afresh() {
     let refused = labs.lab("rt-kill", &["exec", "--", "true"]);
     assert!(String::from_utf8_lossy(&refused.stderr).contains("lab up --name rt-kill"), "the error names the fix");
     labs.succeed("rt-kill", &["up", "--only", "redis"]);
-    assert!(labs.succeed("rt-kill", &["status"]).contains("redis     ready"));
+    assert_eq!(labs.state("rt-kill", "redis"), "ready");
 }
 
 #[test]
@@ -127,7 +133,7 @@ fn up_is_idempotent_and_a_dead_part_is_reported_and_restarted() {
     let text = String::from_utf8_lossy(&status.stdout).into_owned();
     assert!(!status.status.success() && text.contains("redis ended: ended by signal 9"), "{text}");
     labs.succeed("rt-part", &["up", "--only", "redis"]);
-    assert!(labs.succeed("rt-part", &["status"]).contains("redis     ready"));
+    assert_eq!(labs.state("rt-part", "redis"), "ready");
 }
 
 #[test]
