@@ -1,12 +1,12 @@
 //! The promise: `kubectl drain` of a node with a live call ends, after the call has ended as its people wanted.
 #![cfg(feature = "lab")]
-#![allow(missing_docs)]
+#![allow(clippy::print_stdout, missing_docs)]
 
 use std::{process::Stdio, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::core::v1::Pod;
-use kube::ResourceExt as _;
+use kube::ResourceExt;
 use tokio::{
     process::{Child, Command},
     time::{Instant, sleep, timeout},
@@ -97,7 +97,7 @@ async fn busy_pod(world: &World) -> Result<Pod> {
             return Ok(pod);
         }
         let all = world.pods(CLINIC_NAMESPACE, RUNTIME).await?;
-        let names: Vec<_> = all.iter().map(|pod| pod.name_any()).collect();
+        let names: Vec<_> = all.iter().map(ResourceExt::name_any).collect();
         ensure!(Instant::now() < deadline, "no pod is marked as busy: {names:?}");
         sleep(Duration::from_millis(200)).await;
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use k8s_openapi::api::core::v1::Pod;
-use kube::{Api, ResourceExt as _, api::DeleteParams};
+use kube::{Api, ResourceExt, api::DeleteParams};
 use tokio::time::{Instant, sleep};
 use voxplane_carriers::{
     Simulator,
@@ -58,5 +58,5 @@ async fn kill_operator(world: &World) -> Result<String> {
     for pod in &pods {
         api.delete(&pod.name_any(), &at_once).await?;
     }
-    Ok(pods.iter().map(|pod| pod.name_any()).collect::<Vec<_>>().join(", "))
+    Ok(pods.iter().map(ResourceExt::name_any).collect::<Vec<_>>().join(", "))
 }

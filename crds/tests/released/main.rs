@@ -5,7 +5,7 @@
 //! filled in. A release adds a folder: `VOXPLANE_RECORD_RELEASE=1.2.3 cargo test --test released`. Folders are never
 //! edited.
 // Helpers of tests may panic as the tests themselves may.
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::needless_pass_by_value, missing_docs)]
 
 mod narrowed;
 
