@@ -4,8 +4,8 @@ log=$(mktemp)
 stages=()
 failed=0
 started=$SECONDS
-# Stages that run in the background: process, name, start and output of each.
-beside_pids=() beside_names=() beside_begins=() beside_logs=()
+# Stages that run in the background: process, name and output of each.
+beside_pids=() beside_names=() beside_logs=()
 
 record() { stages+=("$(printf '%-42s %5d s  %s' "$1" "$2" "$3")"); }
 

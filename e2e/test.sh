@@ -41,9 +41,8 @@ environment() {
     export VOXPLANE_TEST_LIVEKIT_SECRET=$VOXPLANE_LAB_LIVEKIT_API_SECRET
 }
 
-# run KIND NAMES [ARGUMENT…]: the compiled test programs, one after another, each in its package's folder. KIND is
-# `units` (inside a crate), `tests` (its tests/ folder) or `promises` (of e2e/tests); NAMES, separated by commas, are crates and programs, `-` before
-# the first means all but these. Without cargo, which would wait for clippy.
+# run KIND NAMES [ARGUMENT…]: the compiled test programs, one after another, each in its package's folder; programs.py
+# says what KIND and NAMES are. Without cargo, which would wait for clippy.
 run() {
     local kind=$1 names=$2 result=0 folder name program
     shift 2

@@ -237,6 +237,15 @@ impl Cluster {
     }
 }
 
+/// The object as somebody would apply it, with a change of its spec.
+pub fn changed(object: &DynamicObject, change: impl FnOnce(&mut Value)) -> DynamicObject {
+    let mut changed = object.clone();
+    changed.metadata.managed_fields = None;
+    changed.metadata.resource_version = None;
+    change(&mut changed.data["spec"]);
+    changed
+}
+
 /// Kind, namespace and name, for messages.
 pub fn title(object: &DynamicObject) -> String {
     let kind = object.types.as_ref().map_or("?", |types| &types.kind);

@@ -1,4 +1,4 @@
-//! Breaking the lab's own parts, and bringing them back, with its program.
+//! Programs beside the tests: kubectl, ours, and the lab's own, with which its parts are broken and brought back.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -22,6 +22,18 @@ pub fn program(name: &str, variable: &str) -> Result<PathBuf> {
     ensure!(path.exists(), "{} is missing: run `cargo build --workspace --bins`", path.display());
     Ok(path)
 }
+
+/// kubectl for the lab's cluster, from the PATH; `VOXPLANE_KUBECTL` may name another.
+#[must_use]
+pub fn kubectl(env: &LabEnv) -> std::process::Command {
+    let program = std::env::var_os("VOXPLANE_KUBECTL").unwrap_or_else(|| "kubectl".into());
+    let mut command = std::process::Command::new(program);
+    command.env("KUBECONFIG", &env.kubeconfig).stdin(Stdio::null());
+    command
+}
+
+/// What to do when kubectl cannot be started.
+pub const NO_KUBECTL: &str = "starting kubectl: put it on the PATH (`lab tools --env`) or set VOXPLANE_KUBECTL";
 
 async fn lab(env: &LabEnv, arguments: &[&str]) -> Result<String> {
     let mut command = Command::new(program("lab", "VOXPLANE_LAB")?);

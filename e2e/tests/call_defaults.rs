@@ -5,9 +5,10 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use kube::{ResourceExt, api::DynamicObject};
-use serde_json::{Value, json};
+use kube::ResourceExt;
+use serde_json::json;
 use voxplane_e2e::{
+    cluster::changed,
     voice,
     world::{LAW_NAMESPACE, LAW_NUMBER, World, of_kind},
 };
@@ -18,15 +19,6 @@ const GREETINGS: [&str; 3] = [
     "this is an automated assistant good morning this is the new greeting",
     "a check up costs fifty dollars",
 ];
-
-/// The object as somebody would apply it, with a change.
-fn changed(object: &DynamicObject, change: impl FnOnce(&mut Value)) -> DynamicObject {
-    let mut changed = object.clone();
-    changed.metadata.managed_fields = None;
-    changed.metadata.resource_version = None;
-    change(&mut changed.data["spec"]);
-    changed
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_an_agency_sets_is_heard_without_a_restart_and_a_missing_key_is_seen() -> Result<()> {

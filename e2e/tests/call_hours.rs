@@ -5,9 +5,9 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use kube::api::DynamicObject;
 use serde_json::{Value, json};
 use voxplane_e2e::{
+    cluster::changed,
     voice,
     world::{LAW_NUMBER, World, of_kind},
 };
@@ -17,15 +17,6 @@ const WORDS: [&str; 3] = [
     "this is an automated assistant stone and river law office how can i help you",
     "a check up costs fifty dollars",
 ];
-
-/// The object as somebody would apply it, with a change.
-fn changed(object: &DynamicObject, change: impl FnOnce(&mut Value)) -> DynamicObject {
-    let mut changed = object.clone();
-    changed.metadata.managed_fields = None;
-    changed.metadata.resource_version = None;
-    change(&mut changed.data["spec"]);
-    changed
-}
 
 /// What a caller hears, and what the ledger says about it.
 async fn call(world: &World) -> Result<(Option<String>, Value, Vec<Value>)> {

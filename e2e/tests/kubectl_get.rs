@@ -2,19 +2,15 @@
 #![cfg(feature = "lab")]
 #![allow(missing_docs)]
 
-use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use voxplane_e2e::lab;
 use voxplane_e2e::world::{CLINIC_NAMESPACE, CLINIC_NUMBER, World, of_kind};
 
 /// Runs kubectl against the lab and returns what it printed.
 fn kubectl(world: &World, arguments: &[&str]) -> Result<String> {
-    let program = std::env::var("VOXPLANE_KUBECTL").unwrap_or_else(|_| "kubectl".to_owned());
-    let output =
-        Command::new(&program).env("KUBECONFIG", &world.env.kubeconfig).args(arguments).output().with_context(
-            || format!("starting {program}: put kubectl on the PATH (`lab tools --env`) or set VOXPLANE_KUBECTL"),
-        )?;
+    let output = lab::kubectl(&world.env).args(arguments).output().context(lab::NO_KUBECTL)?;
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "kubectl {arguments:?}: {said}");
     Ok(String::from_utf8(output.stdout)?)

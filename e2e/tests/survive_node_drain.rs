@@ -45,6 +45,7 @@ async fn a_node_is_drained_when_its_calls_are_over() -> Result<()> {
     Ok(())
 }
 
+/// Fails rather than panics: whatever it finds, the node has to be opened again.
 async fn drained(
     world: &World,
     mut call: voxplane_e2e::scenario::Conversation,
@@ -108,9 +109,7 @@ fn node_of(pod: &Pod) -> Result<String> {
 }
 
 fn kubectl(world: &World, arguments: &[&str]) -> Result<Child> {
-    let program = std::env::var("VOXPLANE_KUBECTL").unwrap_or_else(|_| "kubectl".to_owned());
-    let mut command = Command::new(&program);
-    command.env("KUBECONFIG", &world.env.kubeconfig).args(arguments).kill_on_drop(true);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command.spawn().with_context(|| format!("starting {program}: put kubectl on the PATH (`lab tools --env`)"))
+    let mut command = Command::from(lab::kubectl(&world.env));
+    command.args(arguments).kill_on_drop(true).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().context(lab::NO_KUBECTL)
 }

@@ -5,12 +5,15 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
+use prometheus_client::registry::Registry;
 use serde_json::json;
 use uuid::Uuid;
 use voxplane_carriers::Simulator;
 use voxplane_crds::agency::NumberGrant;
+use voxplane_operator::carriers::Measured;
 use voxplane_operator::database::Database;
 use voxplane_operator::error::Error;
+use voxplane_operator::metrics::Metrics;
 use voxplane_operator::phone_number::purchase::journal::Journal as _;
 use voxplane_operator::phone_number::purchase::{Goal, Progress, Then, Wish, is_over, pursue};
 use voxplane_store::number_orders::{NewNumberOrder, NumberOrder, OrderState};
@@ -174,8 +177,12 @@ impl Subject<'_> {
             }
         };
         let market = CutMarket { market: &market, fuse, rival };
+        // As the controller wraps it: what it leaves out of the interface would be missing here.
+        let metrics = Metrics::register(&mut Registry::default());
+        let market = Measured { market, system: "carrier", metrics: &metrics };
         let journal = CutJournal { database: &self.place.database, fuse };
-        let pass = async {
+        // Boxed, since it holds the states of four layers.
+        let pass = Box::pin(async {
             let (goal, order) = match aim {
                 Aim::Have => (Goal::Have(&self.wish), Some(journal.open(&self.wish.new).await?)),
                 Aim::Keep => (Goal::Keep, journal.find(self.wish.new.resource).await?),
@@ -183,7 +190,7 @@ impl Subject<'_> {
             };
             let Some(order) = order else { return Ok(None) };
             Ok::<_, Error>(Some(pursue(goal, order, Some(&market), &journal, self.now).await?))
-        };
+        });
         let result = tokio::select! {
             result = pass => Some(result),
             () = fuse.ended() => None,

@@ -98,16 +98,21 @@ async fn of_two_writers_one_is_too_late() {
     assert!(matches!(failed[..], [StoreError::Conflict { .. }]), "{one:?} {other:?}");
 }
 
+async fn two_orders(db: &Db, tenant: &TestTenant) -> Vec<NumberOrder> {
+    let mut orders = Vec::new();
+    for name in ["one", "two"] {
+        let resource = phone_number(db, tenant, name).await;
+        let mut tx = platform(db).await;
+        orders.push(number_orders::open(&mut tx, &new(tenant, resource, Some(json!({})), None)).await.unwrap());
+        tx.commit().await.unwrap();
+    }
+    orders
+}
+
 #[tokio::test]
 async fn nobody_orders_what_somebody_else_is_ordering() {
     let (_test, db, tenant) = one_tenant().await;
-    let mut orders = Vec::new();
-    for name in ["one", "two"] {
-        let resource = phone_number(&db, &tenant, name).await;
-        let mut tx = platform(&db).await;
-        orders.push(number_orders::open(&mut tx, &new(&tenant, resource, Some(json!({})), None)).await.unwrap());
-        tx.commit().await.unwrap();
-    }
+    let orders = two_orders(&db, &tenant).await;
     let intended = |order: &NumberOrder| NumberOrder {
         state: OrderState::Intended,
         number: Some("+14045550100".to_owned()),
@@ -129,13 +134,7 @@ async fn nobody_orders_what_somebody_else_is_ordering() {
 #[tokio::test]
 async fn one_order_without_a_mark_is_under_way_over_a_connection() {
     let (_test, db, tenant) = one_tenant().await;
-    let mut orders = Vec::new();
-    for name in ["one", "two"] {
-        let resource = phone_number(&db, &tenant, name).await;
-        let mut tx = platform(&db).await;
-        orders.push(number_orders::open(&mut tx, &new(&tenant, resource, Some(json!({})), None)).await.unwrap());
-        tx.commit().await.unwrap();
-    }
+    let orders = two_orders(&db, &tenant).await;
     let intended =
         |order: &NumberOrder| NumberOrder { state: OrderState::Intended, baseline: Some(Vec::new()), ..order.clone() };
     let mut tx = platform(&db).await;

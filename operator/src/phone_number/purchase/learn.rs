@@ -40,26 +40,19 @@ pub enum Sight {
 /// A number was chosen.
 #[must_use]
 pub fn chosen(order: NumberOrder, number: &E164) -> NumberOrder {
-    NumberOrder {
-        state: OrderState::Intended,
-        number: Some(number.as_str().to_owned()),
-        attempts: 0,
-        attempted_at: None,
-        verdict: None,
-        carrier_order_id: None,
-        problem: None,
-        retry_at: None,
-        ..order
-    }
+    NumberOrder { number: Some(number.as_str().to_owned()), ..intended(order) }
 }
 
 /// A number of an area is going to be bought, whichever the carrier picks.
 #[must_use]
 pub fn reserved(order: NumberOrder) -> NumberOrder {
+    NumberOrder { number: None, baseline: Some(Vec::new()), ..intended(order) }
+}
+
+/// A new beginning: nothing of an earlier number counts any more.
+fn intended(order: NumberOrder) -> NumberOrder {
     NumberOrder {
         state: OrderState::Intended,
-        number: None,
-        baseline: Some(Vec::new()),
         attempts: 0,
         attempted_at: None,
         verdict: None,
