@@ -18,9 +18,10 @@ use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 use tonic::{Status, Streaming};
 use voxplane_control::v1::control_client::ControlClient;
 use voxplane_control::v1::{
-    ApiMessage, CallAccepted, CallFinished, Event, EventBatch, Hello, LiveCall, RuntimeHeartbeat, RuntimeMessage,
-    StartCall, Welcome, api_message, hello, runtime_message,
+    ApiMessage, CallAccepted, CallFinished, CallFinishedAck, Event, EventBatch, Hello, LiveCall, RuntimeHeartbeat,
+    RuntimeMessage, StartCall, Welcome, api_message, hello, runtime_message,
 };
+use voxplane_control::version;
 use voxplane_platform::redact::Redacted;
 use voxplane_store::calls::{self, Call, Direction, NewCall, Placement};
 use voxplane_store::testing::{TestDb, TestTenant};
@@ -132,8 +133,8 @@ impl Testbed {
     pub fn hello(&self, pod: &str) -> Hello {
         Hello {
             credential: Some(hello::Credential::SessionCredential(self.credential(&self.identity(pod)))),
-            min_version: 1,
-            max_version: 1,
+            min_version: version::MIN,
+            max_version: version::MAX,
             capabilities: ["stt/pocketsphinx", "llm/extractive", "tts/flite"].map(str::to_owned).into(),
             runtime_version: "test".into(),
             slots: 2,
@@ -324,9 +325,12 @@ impl TestPod {
         }
     }
 
-    pub async fn finish(&self, call: CallId, epoch: u32, reason: &str) {
+    /// Says that a call is over, and waits until the API has dealt with it.
+    pub async fn finish(&mut self, call: CallId, epoch: u32, reason: &str) {
         let finished = CallFinished { call_id: call.to_string(), epoch, reason: reason.into(), last_seq: 0 };
         self.send(runtime_message::Body::CallFinished(finished)).await;
+        let ack = CallFinishedAck { call_id: call.to_string(), epoch };
+        assert_eq!(self.next().await, Some(api_message::Body::CallFinishedAck(ack)));
     }
 }
 

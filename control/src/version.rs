@@ -3,7 +3,9 @@
 /// Oldest contract version this build speaks.
 pub const MIN: u32 = 1;
 /// Newest contract version this build speaks.
-pub const MAX: u32 = 1;
+pub const MAX: u32 = 2;
+/// First version in which the API acknowledges `CallFinished`.
+pub const ACKNOWLEDGED_ENDS: u32 = 2;
 
 /// The highest version inside both inclusive ranges, or `None` when they do not meet.
 pub fn choose(ours: (u32, u32), theirs: (u32, u32)) -> Option<u32> {

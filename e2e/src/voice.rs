@@ -62,6 +62,18 @@ pub fn recognise(heard: &[i16], candidates: &[&str]) -> Result<Option<String>> {
     Ok((!words.is_empty()).then_some(words))
 }
 
+/// What nobody says: garbled speech is like this rather than like a sentence that was not said.
+const NOISE: [&str; 3] = ["seven blue horses", "the harbor was empty that winter", "turn left after the second bridge"];
+
+/// Which of `candidates` was said (see [`recognise`]), or `None` when it was like none of them.
+///
+/// # Errors
+/// When the recogniser or `sox` is missing or fails.
+pub fn understood(heard: &[i16], candidates: &[&str]) -> Result<Option<String>> {
+    let heard = recognise(heard, &[candidates, &NOISE].concat())?;
+    Ok(heard.filter(|text| !NOISE.contains(&text.as_str())))
+}
+
 /// Lower case, letters and apostrophes only, single spaces: how the recogniser's dictionary spells.
 pub fn spoken_form(text: &str) -> String {
     let letters: String =
@@ -100,6 +112,15 @@ mod tests {
         for said in candidates {
             let heard = recognise(&say(said).unwrap(), &candidates).unwrap();
             assert_eq!(heard.as_deref(), Some(said));
+        }
+    }
+
+    #[test]
+    fn what_is_like_no_candidate_is_not_understood() {
+        let candidates = ["where are you located", "what are your opening hours"];
+        assert_eq!(understood(&say(candidates[1]).unwrap(), &candidates).unwrap().as_deref(), Some(candidates[1]));
+        for noise in NOISE {
+            assert_eq!(understood(&say(noise).unwrap(), &candidates).unwrap(), None, "{noise}");
         }
     }
 }

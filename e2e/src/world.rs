@@ -10,7 +10,7 @@ use kube::{
 };
 use serde_json::Value;
 
-use crate::{cluster::Cluster, env::LabEnv, rest::Rest, scenario::Conversation};
+use crate::{cluster::Cluster, env::LabEnv, rest::Rest, scenario::Conversation, voice};
 
 /// Namespace of operator and API.
 pub const SYSTEM_NAMESPACE: &str = "voxplane-system";
@@ -22,6 +22,8 @@ pub const LAW_NAMESPACE: &str = "vx-brightline--law-office";
 pub const CLINIC_NUMBER: &str = "+15550100";
 /// The law office's number.
 pub const LAW_NUMBER: &str = "+15550200";
+/// Who call one after another until one understands what is said.
+const CALLERS: u32 = 3;
 /// How long a sample may take from `kubectl apply` to Ready, on a slow machine with images already loaded.
 pub const READY_LIMIT: Duration = Duration::from_secs(120);
 
@@ -77,6 +79,30 @@ impl World {
     /// When it is not answered.
     pub async fn dial(&self, number: &str) -> Result<Conversation> {
         Conversation::dial(self.env.sip_uri(number)).await
+    }
+
+    /// Calls, listens to the first words and hangs up. Which of `candidates` they were, or `None` when no caller
+    /// understood them: words that are like none of them were garbled on the way, by a machine that is too busy for
+    /// audio in real time, so somebody calls again, three times at most.
+    ///
+    /// # Errors
+    /// When a call is not answered, or nothing is said.
+    #[allow(clippy::print_stdout, reason = "part of the test's report")]
+    pub async fn first_words(&self, number: &str, candidates: &[&str]) -> Result<Option<String>> {
+        for attempt in 1..=CALLERS {
+            let mut call = self.dial(number).await?;
+            let words = call.listen(Duration::from_secs(20)).await?;
+            call.hang_up().await?;
+            match voice::understood(&words.samples, candidates)? {
+                Some(text) => return Ok(Some(text)),
+                None => println!(
+                    "caller {attempt} did not understand {} ms of speech: {:?}",
+                    words.segment.millis(),
+                    call.recording().arrivals
+                ),
+            }
+        }
+        Ok(None)
     }
 
     /// Running pods of a namespace with a label.

@@ -21,8 +21,9 @@ pub mod codec;
 pub mod inbound;
 pub mod jitter;
 pub mod pacer;
-pub mod resample;
 mod room;
+
+pub use voxplane_resample as resample;
 
 pub use room::{
     AudioPacket, Bind, Destinations, DisconnectReason, JoinError, JoinOptions, Participant, ParticipantKind, Room,

@@ -81,6 +81,14 @@ pub enum ConnectionError {
     Closed,
 }
 
+/// What the API's greeting agreed on.
+struct Terms {
+    /// Between heartbeats.
+    interval: Duration,
+    /// Whether it says that it has stored the end of a call.
+    acknowledges_ends: bool,
+}
+
 impl From<Status> for ConnectionError {
     fn from(status: Status) -> Self {
         Self::Refused { code: status.code(), message: status.message().to_owned() }
@@ -110,9 +118,9 @@ impl ControlClient {
         let Some(api_message::Body::Welcome(welcome)) = first.and_then(|first| first.body) else {
             return Err(ConnectionError::NoWelcome);
         };
-        let interval = self.welcomed(welcome, host)?;
+        let terms = self.welcomed(welcome, host)?;
         self.channel.send_replace(Some(channel));
-        self.pump(inbound, sender, interval, host).await
+        self.pump(inbound, sender, terms, host).await
     }
 
     async fn endpoint(&self) -> Result<Endpoint, ConnectionError> {
@@ -156,7 +164,7 @@ impl ControlClient {
         tokio::fs::read_to_string(path).await.map(|hash| hash.trim().to_owned()).unwrap_or_default()
     }
 
-    fn welcomed(&self, welcome: Welcome, host: &dyn CallHost) -> Result<Duration, ConnectionError> {
+    fn welcomed(&self, welcome: Welcome, host: &dyn CallHost) -> Result<Terms, ConnectionError> {
         if !(version::MIN..=version::MAX).contains(&welcome.version) {
             return Err(ConnectionError::Version { chosen: welcome.version });
         }
@@ -171,14 +179,17 @@ impl ControlClient {
         self.ready.pass();
         self.connected.pass();
         let interval = Duration::from_millis(welcome.heartbeat_interval_ms.into());
-        Ok(if interval.is_zero() { HEARTBEAT } else { interval })
+        Ok(Terms {
+            interval: if interval.is_zero() { HEARTBEAT } else { interval },
+            acknowledges_ends: welcome.version >= version::ACKNOWLEDGED_ENDS,
+        })
     }
 
     async fn pump(
         &mut self,
         mut inbound: Streaming<ApiMessage>,
         sender: mpsc::Sender<RuntimeMessage>,
-        interval: Duration,
+        Terms { interval, acknowledges_ends }: Terms,
         host: &dyn CallHost,
     ) -> Result<(), ConnectionError> {
         let mut heartbeat = tokio::time::interval(interval);
@@ -199,7 +210,7 @@ impl ControlClient {
                 }
                 permit = sender.reserve(), if answer.is_some() || self.spool.has_unsent() => {
                     let permit = permit.map_err(|_| ConnectionError::Closed)?;
-                    permit.send(answer.take().map_or_else(|| self.next_events(), message));
+                    permit.send(answer.take().map_or_else(|| self.next_events(acknowledges_ends), message));
                 }
                 () = self.spool.changed() => {}
                 Some(body) = self.outgoing.recv(), if answer.is_none() => answer = Some(body),
@@ -227,11 +238,15 @@ impl ControlClient {
     }
 
     /// The next thing the spool has: events, or the end of a call whose events were all sent.
-    fn next_events(&self) -> RuntimeMessage {
+    fn next_events(&self, acknowledges_ends: bool) -> RuntimeMessage {
         let events = self.spool.take_batch(BATCH);
         if events.is_empty()
             && let Some(finished) = self.spool.take_finished(1).pop()
         {
+            if !acknowledges_ends {
+                let key = CallKey { call_id: finished.call_id.clone(), epoch: finished.epoch };
+                self.spool.acknowledge_finish(&key);
+            }
             return message(Body::CallFinished(finished));
         }
         message(Body::Events(EventBatch { events }))
@@ -244,6 +259,9 @@ impl ControlClient {
             Some(From::StartCall(call)) => host.start(call),
             Some(From::EventAck(ack)) => {
                 self.spool.acknowledge(&CallKey { call_id: ack.call_id, epoch: ack.epoch }, ack.seq);
+            }
+            Some(From::CallFinishedAck(ack)) => {
+                self.spool.acknowledge_finish(&CallKey { call_id: ack.call_id, epoch: ack.epoch });
             }
             Some(From::Command(command)) => host.command(command),
             Some(From::Drain(drain)) => host.drain(&drain.reason),

@@ -4,7 +4,8 @@ mod world;
 
 use tonic::Status;
 use voxplane_control::v1::{
-    ApiHeartbeat, CallAccepted, EventAck, LeaseLost, Welcome, api_message, hello, runtime_message::Body,
+    ApiHeartbeat, CallAccepted, CallFinishedAck, EventAck, LeaseLost, Welcome, api_message, hello,
+    runtime_message::Body,
 };
 
 use self::world::{Authority, Host, SOON, World, key, seqs, until, welcome};
@@ -18,7 +19,7 @@ async fn hello_says_who_and_what_the_pod_is_and_heartbeats_follow() {
     assert!(!world.health.is_ready());
     let hello = &peer.hello;
     assert_eq!(hello.credential, Some(hello::Credential::ServiceAccountToken("projected".into())));
-    assert_eq!((hello.min_version, hello.max_version, hello.slots), (1, 1, 3));
+    assert_eq!((hello.min_version, hello.max_version, hello.slots), (1, 2, 3));
     assert_eq!((hello.capabilities[0].as_str(), hello.credentials_hash.as_str()), ("tts/flite", "h1"));
     assert_eq!(hello.live_calls[0].call_id, key().call_id);
     peer.welcome(Welcome { lost_calls: vec![LiveCall { call_id: "c".into(), epoch: 2 }], ..welcome() }).await;
@@ -72,6 +73,25 @@ async fn events_are_sent_until_acknowledged_also_over_a_new_connection() {
     assert_eq!(received, [2, 3], "what was not acknowledged comes again, then the rest");
     assert_eq!((finished.reason.as_str(), finished.last_seq), ("goodbye", 3));
     peer.send(api_message::Body::EventAck(EventAck { call_id: key().call_id, epoch: 1, seq: 3 })).await;
+    assert!(world.spool.acknowledged(&key(), 3, SOON).await);
+
+    // The end may be lost with the connection as events may.
+    drop(peer);
+    let mut peer = world.welcomed().await;
+    assert_eq!(peer.next().await, Body::CallFinished(finished));
+    peer.send(api_message::Body::CallFinishedAck(CallFinishedAck { call_id: key().call_id, epoch: 1 })).await;
+    assert!(world.spool.flushed(SOON).await);
+}
+
+#[tokio::test]
+async fn an_api_that_acknowledges_no_ends_is_told_of_each_once() {
+    let mut world = World::new().await;
+    let mut peer = world.session().await;
+    peer.welcome(Welcome { version: 1, ..welcome() }).await;
+    world.append("{}");
+    world.spool.finish(&key(), "goodbye");
+    peer.find(|body| if let Body::CallFinished(finished) = body { Some(finished) } else { None }).await;
+    peer.send(api_message::Body::EventAck(EventAck { call_id: key().call_id, epoch: 1, seq: 1 })).await;
     assert!(world.spool.flushed(SOON).await);
 }
 

@@ -20,6 +20,7 @@ pub(super) struct CallLog {
     dropped: u64,
     finished: Option<String>,
     finish_sent: bool,
+    finish_acknowledged: bool,
 }
 
 impl CallLog {
@@ -96,14 +97,18 @@ impl CallLog {
 
     pub(super) fn rewind(&mut self) {
         self.sent = self.acknowledged;
-        self.finish_sent = false;
+        self.finish_sent = self.finish_acknowledged;
     }
 
     pub(super) fn finish(&mut self, reason: &str) {
         self.finished = Some(reason.to_owned());
     }
 
+    pub(super) fn acknowledge_finish(&mut self) {
+        self.finish_acknowledged = true;
+    }
+
     pub(super) fn is_done(&self) -> bool {
-        self.finish_sent && self.acknowledged >= self.last
+        self.finish_acknowledged && self.acknowledged >= self.last
     }
 }

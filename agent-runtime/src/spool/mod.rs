@@ -2,7 +2,8 @@
 //! none.
 //!
 //! Every call (with its epoch) has one log. Events are numbered here, sent by the control client in order, and dropped
-//! when acknowledged. The log is gone when the call is over and everything is acknowledged.
+//! when acknowledged. The log is gone when the call is over and everything is acknowledged, its end too: what was sent
+//! may be lost with the connection.
 
 mod disk;
 mod log;
@@ -141,10 +142,15 @@ impl Spool {
     /// Calls that are over and whose events are all sent, each once per connection.
     pub fn take_finished(&self, limit: usize) -> Vec<CallFinished> {
         let mut logs = self.logs();
-        let finished = logs.iter_mut().filter_map(|(key, log)| log.take_finished(key)).take(limit).collect();
-        drop(logs);
+        logs.iter_mut().filter_map(|(key, log)| log.take_finished(key)).take(limit).collect()
+    }
+
+    /// The API knows that the call is over.
+    pub fn acknowledge_finish(&self, key: &CallKey) {
+        if let Some(log) = self.logs().get_mut(key) {
+            log.acknowledge_finish();
+        }
         self.remove_done();
-        finished
     }
 
     /// The API has everything up to and including `seq`.
@@ -153,7 +159,6 @@ impl Spool {
             log.acknowledge(seq);
         }
         self.remove_done();
-        self.acked.notify_waiters();
     }
 
     /// A new connection: what is not acknowledged is sent again.

@@ -13,8 +13,9 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 use voxplane_control::v1::control_server::{Control, ControlServer};
 use voxplane_control::v1::{
-    ApiHeartbeat, ApiMessage, CallFinished, CallRefused, CommandResult, Event, EventAck, Passage, RuntimeMessage,
-    SearchKnowledgeRequest, SearchKnowledgeResponse, SessionCredential, Welcome, api_message, runtime_message::Body,
+    ApiHeartbeat, ApiMessage, CallFinished, CallFinishedAck, CallRefused, CommandResult, Event, EventAck, Passage,
+    RuntimeMessage, SearchKnowledgeRequest, SearchKnowledgeResponse, SessionCredential, Welcome, api_message,
+    runtime_message::Body,
 };
 
 /// What the API knows. Survives restarts of its server, as the database would.
@@ -154,7 +155,11 @@ impl Api {
         match body {
             Body::CallAccepted(accepted) => self.records.accepted.lock().unwrap().push(accepted.call_id),
             Body::CallRefused(refused) => self.records.refused.lock().unwrap().push(refused),
-            Body::CallFinished(finished) => self.records.finished.lock().unwrap().push(finished),
+            Body::CallFinished(finished) => {
+                let ack = CallFinishedAck { call_id: finished.call_id.clone(), epoch: finished.epoch };
+                self.records.finished.lock().unwrap().push(finished);
+                let _ = stream.try_send(Ok(ApiMessage { body: Some(api_message::Body::CallFinishedAck(ack)) }));
+            }
             Body::CommandResult(result) => self.records.results.lock().unwrap().push(result),
             Body::Events(batch) => {
                 for event in batch.events {
@@ -185,7 +190,7 @@ impl Control for Api {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis();
         let expires_at_unix_ms = i64::try_from(now).unwrap() + 3_600_000;
         let welcome = Welcome {
-            version: 1,
+            version: 2,
             session_id: "s".into(),
             credential: Some(SessionCredential { token: "issued".into(), expires_at_unix_ms }),
             heartbeat_interval_ms: 300,

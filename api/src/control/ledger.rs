@@ -10,7 +10,9 @@ use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::sleep;
 use tracing::{error, warn};
-use voxplane_control::v1::{self as wire, CallFinished, CommandResult, EventAck, api_message, command_result};
+use voxplane_control::v1::{
+    self as wire, CallFinished, CallFinishedAck, CommandResult, EventAck, api_message, command_result,
+};
 use voxplane_platform::error_chain::ErrorChain;
 use voxplane_store::calls::{self, CallStatus};
 use voxplane_store::commands::{self, CommandState};
@@ -83,7 +85,12 @@ pub async fn run(parts: Arc<ControlParts>, pod: Arc<Pod>, mut queue: Queue) {
     while let Some(waiting) = queue.0.recv().await {
         match waiting.entry {
             Entry::Events(events) => store(&parts, &pod, &events, &mut counted).await,
-            Entry::Finished(finished) => finish(&parts, &pod, &finished, &mut counted).await,
+            Entry::Finished(finished) => {
+                finish(&parts, &pod, &finished, &mut counted).await;
+                // Whatever became of it: saying it again would change nothing.
+                let CallFinished { call_id, epoch, .. } = finished;
+                pod.send(api_message::Body::CallFinishedAck(CallFinishedAck { call_id, epoch }));
+            }
             Entry::Result(result) => conclude(&parts, &pod, &result).await,
         }
     }

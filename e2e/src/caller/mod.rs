@@ -3,6 +3,7 @@
 //! SIP transactions and dialogs are `rsipstack`'s; the media (RTP, G.711, RFC 4733 digits) is small and here, because
 //! the tests need sample-accurate recordings of both directions.
 
+mod jitter;
 mod media;
 mod rtp;
 mod sdp;
@@ -44,6 +45,19 @@ pub struct Recording {
     pub heard: Vec<i16>,
     /// What this telephone sent.
     pub spoken: Vec<i16>,
+    /// How the far end's audio arrived.
+    pub arrivals: Arrivals,
+}
+
+/// How audio arrived: what went wrong on the way, for whoever wonders why it was not understood.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Arrivals {
+    /// Packets that never came.
+    pub lost: usize,
+    /// Times that audio came too late for its place.
+    pub late: usize,
+    /// The longest time without a packet, in milliseconds; one is sent every 20 ms.
+    pub longest_pause_ms: usize,
 }
 
 impl Recording {
@@ -82,7 +96,7 @@ impl Call {
     pub async fn dial(options: DialOptions) -> Result<Self> {
         let remote = signalling::remote_address(&options.target)?;
         let local = local_ip_towards(remote)?;
-        let media = media::Media::bind(local).await?;
+        let media = media::Media::bind(local)?;
         let (signalling, state) = signalling::Signalling::invite(&options, local, remote, media.port()).await?;
         Ok(Self { signalling, media, state })
     }
@@ -152,6 +166,23 @@ impl Call {
     pub async fn hang_up(&mut self) -> Result<EndCause> {
         self.signalling.hang_up().await?;
         self.ended(Duration::from_secs(5)).await
+    }
+}
+
+impl Drop for Call {
+    /// Keeps the recording, where somebody wants to listen to it.
+    #[allow(clippy::print_stdout, reason = "for whoever asked for recordings")]
+    fn drop(&mut self) {
+        let Some(folder) = std::env::var_os("VOXPLANE_RECORDINGS") else { return };
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let path = Path::new(&folder).join(format!("{}.wav", now.as_millis()));
+        match self.media.recording() {
+            Recording { spoken, .. } if spoken.is_empty() => {}
+            recording => match recording.save(&path) {
+                Ok(()) => println!("{}: {:?}", path.display(), recording.arrivals),
+                Err(error) => println!("the recording {} is lost: {error:#}", path.display()),
+            },
+        }
     }
 }
 

@@ -213,7 +213,7 @@ pub(super) fn welcome() -> Welcome {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis();
     let credential = SessionCredential { token: "issued".into(), expires_at_unix_ms: now as i64 + 3_600_000 };
     Welcome {
-        version: 1,
+        version: 2,
         session_id: "s1".into(),
         credential: Some(credential),
         heartbeat_interval_ms: 300,

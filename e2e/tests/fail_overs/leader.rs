@@ -1,6 +1,4 @@
 //! The promise: with two operators, killing the one that leads in the middle of its work leaves nothing undone.
-#![cfg(feature = "lab")]
-#![allow(clippy::print_stdout, missing_docs)]
 
 use std::time::Duration;
 

@@ -1,6 +1,4 @@
 //! The promise: the API may die in mid-call; the conversation goes on and the ledger is complete afterwards.
-#![cfg(feature = "lab")]
-#![allow(missing_docs)]
 
 use std::{collections::BTreeMap, time::Duration};
 

@@ -1,6 +1,4 @@
 //! The promise: whoever speaks over the agent is heard, and the agent falls silent.
-#![cfg(feature = "lab")]
-#![allow(missing_docs)]
 
 use std::time::Duration;
 

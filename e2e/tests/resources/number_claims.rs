@@ -1,6 +1,4 @@
 //! What resources may name: a number that nobody else has, a Secret that is meant for it, knowledge that is searched.
-#![cfg(feature = "lab")]
-#![allow(missing_docs)]
 
 use std::time::Duration;
 

@@ -1,7 +1,5 @@
 //! Who may do what: limits need the right to set them, and our own accounts can do no more than they need. Needs the
 //! resource definitions and the chart; no pod has to run.
-#![cfg(feature = "lab")]
-#![allow(missing_docs)]
 
 use anyhow::{Context as _, Result};
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding};

@@ -1,6 +1,4 @@
 //! The promises of the REST API towards kubectl users: both write the same resources and never trample each other.
-#![cfg(feature = "lab")]
-#![allow(missing_docs)]
 
 use std::time::Duration;
 

@@ -1,6 +1,4 @@
 //! The promise: deleting a runtime pod never cuts a call; it ends when its people end it.
-#![cfg(feature = "lab")]
-#![allow(missing_docs)]
 
 use std::time::Duration;
 

@@ -1,6 +1,4 @@
 //! The promise: dial the number, hear the greeting, ask, hear the answer, say goodbye, read the transcript.
-#![cfg(feature = "lab")]
-#![allow(missing_docs)]
 
 use std::time::Duration;
 

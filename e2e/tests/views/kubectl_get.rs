@@ -1,6 +1,4 @@
 //! What a person sees with the real kubectl: the tables, the explanations, the short names.
-#![cfg(feature = "lab")]
-#![allow(missing_docs)]
 
 use std::time::Duration;
 

@@ -1,6 +1,4 @@
 //! What a person sees with `kubectl voxplane`: the real binary against the lab's cluster.
-#![cfg(feature = "lab")]
-#![allow(missing_docs)]
 
 use std::path::PathBuf;
 use std::process::{Command, Output};

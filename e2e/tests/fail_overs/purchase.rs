@@ -1,6 +1,4 @@
 //! The promise: killing the operator while it orders a number buys neither none nor two.
-#![cfg(feature = "lab")]
-#![allow(missing_docs)]
 
 use std::time::Duration;
 

@@ -1,6 +1,4 @@
 //! The promise: `kubectl drain` of a node with a live call ends, after the call has ended as its people wanted.
-#![cfg(feature = "lab")]
-#![allow(clippy::print_stdout, missing_docs)]
 
 use std::{process::Stdio, time::Duration};
 

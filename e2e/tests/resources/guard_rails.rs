@@ -1,6 +1,4 @@
 //! What is made in the cluster for a tenant: namespaces with guard rails, and the pool of runtime pods.
-#![cfg(feature = "lab")]
-#![allow(missing_docs)]
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,4 @@
 //! The promise: what an agency sets for its agents is what the next caller hears, and no pod restarts for it.
-#![cfg(feature = "lab")]
-#![allow(missing_docs)]
 
 use std::time::Duration;
 
@@ -9,15 +7,13 @@ use kube::ResourceExt;
 use serde_json::json;
 use voxplane_e2e::{
     cluster::changed,
-    voice,
     world::{LAW_NAMESPACE, LAW_NUMBER, World, of_kind},
 };
 
 const RUNTIME: &str = "voxplane.dev/component=runtime";
-const GREETINGS: [&str; 3] = [
+const GREETINGS: [&str; 2] = [
     "this is an automated assistant stone and river law office how can i help you",
     "this is an automated assistant good morning this is the new greeting",
-    "a check up costs fifty dollars",
 ];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -39,9 +35,7 @@ async fn what_an_agency_sets_is_heard_without_a_restart_and_a_missing_key_is_see
     let greeting = json!({"text": "Good morning, this is the new greeting."});
     world.cluster.apply(&changed(agency, |spec| spec["defaults"]["greeting"] = greeting)).await?;
     world.cluster.wait_condition(&silent, "Ready", "True", Duration::from_secs(30)).await?;
-    let mut call = world.dial(LAW_NUMBER).await?;
-    let heard = call.listen(Duration::from_secs(15)).await?;
-    call.hang_up().await?;
+    let heard = world.first_words(LAW_NUMBER, &GREETINGS).await?;
     let pods_after = identity(world.pods(LAW_NAMESPACE, RUNTIME).await?);
 
     // A default that no agent can use wakes the agents that inherit it, though nobody touched them.
@@ -53,7 +47,7 @@ async fn what_an_agency_sets_is_heard_without_a_restart_and_a_missing_key_is_see
     world.sample("dental-clinic").await?;
     world.sample("law-office").await?;
 
-    assert_eq!(voice::recognise(&heard.samples, &GREETINGS)?.as_deref(), Some(GREETINGS[1]));
+    assert_eq!(heard.as_deref(), Some(GREETINGS[1]));
     assert_eq!(pods_after, pods_before);
     woken?;
     Ok(())

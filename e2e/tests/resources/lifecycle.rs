@@ -1,7 +1,5 @@
 //! The life of resources as a platform engineer sees it: what LiveKit gets is kept as it should be, ids stay, and
 //! nothing is left behind.
-#![cfg(feature = "lab")]
-#![allow(missing_docs)]
 
 use std::time::Duration;
 

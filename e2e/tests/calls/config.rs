@@ -1,21 +1,18 @@
 //! The promise: `kubectl apply` changes what the next caller hears, and no pod restarts for it.
-#![cfg(feature = "lab")]
-#![allow(missing_docs)]
 
 use std::time::Duration;
 
 use anyhow::Result;
 use kube::ResourceExt;
 use voxplane_e2e::{
-    voice,
+    cluster::changed,
     world::{CLINIC_NAMESPACE, CLINIC_NUMBER, World, of_kind},
 };
 
 const RUNTIME: &str = "voxplane.dev/component=runtime";
-const GREETINGS: [&str; 3] = [
+const GREETINGS: [&str; 2] = [
     "this is an automated assistant welcome to the maple street dental clinic how can i help you",
     "this is an automated assistant good morning this is the new greeting",
-    "a check up costs fifty dollars",
 ];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -41,20 +38,15 @@ async fn a_new_greeting_is_heard_without_a_restart() -> Result<()> {
     };
     let pods_before = identity(world.pods(CLINIC_NAMESPACE, RUNTIME).await?);
 
-    let mut changed = original.clone();
-    changed.metadata.managed_fields = None;
-    changed.metadata.resource_version = None;
-    changed.data["spec"]["greeting"]["text"] = "Good morning, this is the new greeting.".into();
-    let changed = world.cluster.apply(&changed).await?;
-    world.cluster.wait_condition(&changed, "Ready", "True", Duration::from_secs(30)).await?;
+    let text = "Good morning, this is the new greeting.";
+    let edited = world.cluster.apply(&changed(original, |spec| spec["greeting"]["text"] = text.into())).await?;
+    world.cluster.wait_condition(&edited, "Ready", "True", Duration::from_secs(30)).await?;
 
-    let mut call = world.dial(CLINIC_NUMBER).await?;
-    let greeting = call.listen(Duration::from_secs(15)).await?;
-    call.hang_up().await?;
+    let heard = world.first_words(CLINIC_NUMBER, &GREETINGS).await?;
     // Back to the sample before anything is asserted, so that other tests find it as they expect.
     world.sample("dental-clinic").await?;
 
-    assert_eq!(voice::recognise(&greeting.samples, &GREETINGS)?.as_deref(), Some(GREETINGS[1]));
+    assert_eq!(heard.as_deref(), Some(GREETINGS[1]));
     assert_eq!(identity(world.pods(CLINIC_NAMESPACE, RUNTIME).await?), pods_before);
     Ok(())
 }

@@ -1,7 +1,5 @@
 //! What the API server accepts and refuses: the samples, the defaults, bad objects with their messages. Needs the
 //! resource definitions; no pod has to run.
-#![cfg(feature = "lab")]
-#![allow(missing_docs)]
 
 use anyhow::{Context as _, Result};
 use kube::{

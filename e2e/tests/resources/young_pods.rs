@@ -1,6 +1,4 @@
 //! The promise: a runtime pod that carries no call goes as soon as it is deleted, even while it starts.
-#![cfg(feature = "lab")]
-#![allow(missing_docs)]
 
 use std::time::Duration;
 

@@ -1,7 +1,5 @@
 //! The promise: a carrier connection with `authSecretRef` takes calls of whoever knows the password, from any address,
 //! and of nobody else.
-#![cfg(feature = "lab")]
-#![allow(missing_docs)]
 
 use std::time::Duration;
 

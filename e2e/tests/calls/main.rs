@@ -1,0 +1,12 @@
+//! What callers hear, in real time: one call after another. Needs a running lab.
+#![cfg(feature = "lab")]
+#![allow(missing_docs)]
+
+mod barge_in;
+mod bought_number;
+mod config;
+mod defaults;
+mod digest;
+mod hours;
+mod question;
+mod tenants;

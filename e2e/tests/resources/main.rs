@@ -1,0 +1,10 @@
+//! What resources do, each for an agency of its own, so that several can be tested beside each other. Needs a running lab.
+#![cfg(feature = "lab")]
+#![allow(missing_docs)]
+
+mod admit_accounts;
+mod admit_resources;
+mod guard_rails;
+mod lifecycle;
+mod number_claims;
+mod young_pods;
