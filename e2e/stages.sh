@@ -34,18 +34,19 @@ beside() {
     beside_pids+=($!) beside_names+=("$name") beside_logs+=("$own")
 }
 
-# Waits for everything that was started with `beside`.
+# gather [NAME]: waits for what was started with `beside`, all of it without a name.
 gather() {
     local i name own result
     for i in "${!beside_pids[@]}"; do
         name=${beside_names[i]} own=${beside_logs[i]} result=ok
+        [ -z "${1:-}" ] || [ "$1" = "$name" ] || continue
         wait "${beside_pids[i]}" || { result=FAILED; failed=$((failed + 1)); }
         printf '\n== %s\n' "$name"
         tee --append "$log" <"$own"
         record "$name (beside others)" "$(cat "$own.seconds" 2>/dev/null || echo 0)" "$result"
         rm -f "$own" "$own.seconds"
+        unset 'beside_pids[i]' 'beside_names[i]' 'beside_logs[i]'
     done
-    beside_pids=() beside_names=() beside_logs=()
 }
 
 # Ends what still runs in the background.

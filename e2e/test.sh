@@ -26,11 +26,17 @@ finish() {
 trap finish EXIT
 trap 'failed=$((failed + 1)); exit 130' INT TERM
 
-# From here on this shell and what it runs take only the time that no test wants. Not beside calls: their parts are of
-# other sessions, between which Linux shares evenly (autogroups), and audio that comes late is garbled.
-yield() { chrt --idle --pid 0 $BASHPID 2>/dev/null || renice --priority 19 --pid $BASHPID >/dev/null; }
+# unhurried COMMAND…: takes only the time that nobody else wants. Within a session the scheduler is told so by chrt; but
+# Linux shares evenly between sessions (autogroups), the lab's parts are of other ones, and audio that comes late is
+# garbled. So it gets a session of its own, with the least weight, which ends with this shell.
+unhurried() {
+    # Without job control it is this shell's own child, and so told when this shell ends.
+    set +m
+    setsid setpriv --pdeathsig TERM \
+        bash -c '{ echo 19 >/proc/self/autogroup; chrt --idle --pid 0 $$; } 2>/dev/null; exec "$@"' - "$@"
+}
 
-clippy() { yield && cargo clippy "${all[@]}" --all-targets -- --deny warnings; }
+clippy() { unhurried cargo clippy "${all[@]}" --all-targets -- --deny warnings; }
 
 compile() { cargo build "${all[@]}" --all-targets --message-format json-render-diagnostics >"$compiled"; }
 
@@ -61,8 +67,8 @@ unit() {
     return $result
 }
 
-# The longest of them, hundreds of crashes, takes what the others leave.
-crashes() { yield && environment && run tests purchase; }
+# The longest of them: hundreds of crashes.
+crashes() { environment && run tests purchase; }
 
 # Real audio, one call at a time: it would miss its ticks beside others.
 media() { environment && run tests "livekit,call" --test-threads=1; }
@@ -118,7 +124,7 @@ if stage "lab: parts" lab up --only cluster,postgres,livekit; then
     stage "generated files" generated
     beside "crash tests" crashes
     stage "unit and component tests" unit
-    gather
+    gather "crash tests"
     stage "media and whole calls" media
     stage "lab about itself" root_tests
 else
@@ -127,7 +133,7 @@ fi
 if stage "lab: everything" lab up --no-build; then
     beside "end-to-end: resources" apart
     stage "end-to-end: calls" promises calls,views 1
-    gather
+    gather "end-to-end: resources"
     stage "end-to-end: breakages" promises breakages 1
 else
     skip "end-to-end tests" "the lab did not start"
