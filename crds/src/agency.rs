@@ -83,6 +83,11 @@ pub struct AgencyQuotas {
     #[serde(default = "default::concurrent_calls")]
     #[schemars(range(min = 0, max = 100_000))]
     pub concurrent_calls: i32,
+    /// The most minutes of conversation of all its tenants together in a calendar month (UTC). When they are used up, new
+    /// calls are refused as busy; those under way go on. Omitted: any number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 100_000_000))]
+    pub monthly_minutes: Option<i32>,
 }
 
 /// What the operator observed of an agency.

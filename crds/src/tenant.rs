@@ -85,6 +85,11 @@ pub struct TenantQuotas {
     // The API server checks a default against the type's rules before it fills in the fields, so `{}` will not do.
     #[serde(default)]
     pub concurrent_calls: CallQuota,
+    /// The most minutes of conversation of the tenant's calls in a calendar month (UTC). When they are used up, new
+    /// calls are refused as busy; those under way go on. Omitted: any number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 100_000_000))]
+    pub monthly_minutes: Option<i32>,
     /// The most PhoneNumbers the tenant may have. Omitted: 10.
     #[serde(default = "default::phone_numbers")]
     #[schemars(range(min = 0, max = 10_000))]

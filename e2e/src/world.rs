@@ -105,6 +105,18 @@ impl World {
         Ok(None)
     }
 
+    /// [`World::first_words`], and what the API remembers of the call.
+    ///
+    /// # Errors
+    /// When a call is not answered, nothing is said, or the API does not answer.
+    pub async fn remembered_call(&self, number: &str, candidates: &[&str]) -> Result<RememberedCall> {
+        let before = self.rest.call_ids().await?;
+        let heard = self.first_words(number, candidates).await?;
+        let id = self.rest.wait_new_call(&before, Duration::from_secs(15)).await?;
+        let record = self.rest.wait_ended(&id, Duration::from_secs(30)).await?;
+        Ok(RememberedCall { heard, record, events: self.rest.events(&id).await? })
+    }
+
     /// Running pods of a namespace with a label.
     ///
     /// # Errors
@@ -123,6 +135,25 @@ impl World {
         let text = |line: &Value, key: &str| line[key].as_str().unwrap_or_default().to_owned();
         let lines = answer["data"]["lines"].as_array().or_else(|| answer["data"].as_array());
         Ok(lines.into_iter().flatten().map(|line| (text(line, "role"), text(line, "text"))).collect())
+    }
+}
+
+/// A call that is over.
+#[derive(Debug)]
+pub struct RememberedCall {
+    /// The first words, if they were understood.
+    pub heard: Option<String>,
+    /// The call as the API shows it.
+    pub record: Value,
+    /// Its ledger.
+    pub events: Vec<Value>,
+}
+
+impl RememberedCall {
+    /// What the first event of a type says; null when there is none.
+    #[must_use]
+    pub fn said(&self, kind: &str) -> &Value {
+        self.events.iter().find(|event| event["type"] == kind).map_or(&Value::Null, |event| &event["payload"])
     }
 }
 

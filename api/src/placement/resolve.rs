@@ -14,7 +14,7 @@ use voxplane_crds::voice_agent::Placement;
 use voxplane_crds::{Agency, PhoneNumber, Tenant, VoiceAgent, effective};
 use voxplane_platform::redact::Redacted;
 use voxplane_store::TenantId;
-use voxplane_store::calls::Limits;
+use voxplane_store::calls::{Limit, Limits};
 use voxplane_telephony::E164;
 
 use super::compile::{compile, hash};
@@ -99,8 +99,8 @@ pub enum RefusalReason {
     BeingDeleted,
     /// It is outside of the tenant's business hours.
     Closed,
-    /// A limit on calls at one time is reached.
-    LimitReached,
+    /// A limit on calls or minutes is reached.
+    LimitReached(Limit),
     /// No runtime pod has a free slot.
     NoCapacity,
 }
@@ -114,14 +114,14 @@ impl RefusalReason {
             Self::AgentPaused => "agent_paused",
             Self::BeingDeleted => "being_deleted",
             Self::Closed => "closed",
-            Self::LimitReached => "limit_reached",
+            Self::LimitReached(_) => "limit_reached",
             Self::NoCapacity => "no_capacity",
         }
     }
 
     /// Whether calling again in a while may help: such calls end as `busy`, others as `rejected`.
     pub fn is_busy(self) -> bool {
-        matches!(self, Self::AgentPaused | Self::LimitReached | Self::NoCapacity)
+        matches!(self, Self::AgentPaused | Self::LimitReached(_) | Self::NoCapacity)
     }
 }
 
@@ -236,7 +236,7 @@ fn route(
             config.limits.as_ref().map_or(0, |limits| u64::from(limits.max_duration_ms)),
         ),
         config,
-        limits: limits(world, agency, tenant),
+        limits: limits(world, agency, tenant, settings.limits.value.calls_per_hour),
         verdict: verdict(agency, tenant, agent, &busy_message),
         busy_message: Some(busy_message).filter(|text| !text.is_empty()),
         hours: None,
@@ -253,13 +253,16 @@ fn pool_of(agent: &VoiceAgent) -> PoolId {
         .unwrap_or_else(|| asked(agent.spec.runtime.placement))
 }
 
-fn limits(world: &Directory, agency: &Agency, tenant: &Tenant) -> Limits {
+fn limits(world: &Directory, agency: &Agency, tenant: &Tenant, calls_per_hour: Option<i32>) -> Limits {
     let own = &tenant.spec.quotas.concurrent_calls;
     let siblings = world.tenants_of(&agency.name_any());
     Limits {
         agency_max: agency.spec.quotas.concurrent_calls,
         tenant_max: own.max,
         tenant_guaranteed: own.guaranteed,
+        agency_minutes: agency.spec.quotas.monthly_minutes,
+        tenant_minutes: tenant.spec.quotas.monthly_minutes,
+        agent_hourly: calls_per_hour,
         other_guarantees: siblings
             .iter()
             .filter(|sibling| sibling.name_any() != tenant.name_any())

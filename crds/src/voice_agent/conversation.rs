@@ -76,7 +76,7 @@ pub struct Silence {
     pub farewell: String,
 }
 
-/// Limits of one call.
+/// Limits of the agent's calls.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Limits {
@@ -84,6 +84,10 @@ pub struct Limits {
     #[serde(default = "default::max_duration_seconds")]
     #[schemars(range(min = 10, max = 14_400))]
     pub max_duration_seconds: i32,
+    /// The most calls the agent takes within any 60 minutes; more are refused as busy. Omitted: any number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 100_000))]
+    pub calls_per_hour: Option<i32>,
     /// Spoken before the call is ended for its length. Omitted: a neutral sentence in English. Empty: nothing is said.
     #[serde(default = "default::max_duration_message")]
     #[schemars(length(max = 500))]

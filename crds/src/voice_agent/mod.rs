@@ -122,7 +122,7 @@ pub struct VoiceAgentSpec {
     /// 8 seconds apart, before hanging up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub silence: Option<Silence>,
-    /// Limits of one call. Omitted: the tenant's default, else the agency's, else 1800 seconds.
+    /// Limits of the agent's calls. Omitted: the tenant's default, else the agency's, else 1800 seconds a call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<Limits>,
     /// What is said when something goes wrong. Omitted: the tenant's default, else the agency's, else neutral sentences

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use serde_json::{Value, json};
+use serde_json::json;
 use voxplane_e2e::{
     cluster::changed,
     world::{LAW_NUMBER, World, of_kind},
@@ -13,19 +13,6 @@ const WORDS: [&str; 2] = [
     "we are closed please call again tomorrow morning",
     "this is an automated assistant stone and river law office how can i help you",
 ];
-
-/// What a caller hears, and what the ledger says about it.
-async fn call(world: &World) -> Result<(Option<String>, Value, Vec<Value>)> {
-    let before = world.rest.call_ids().await?;
-    let heard = world.first_words(LAW_NUMBER, &WORDS).await?;
-    let id = world.rest.wait_new_call(&before, Duration::from_secs(15)).await?;
-    let record = world.rest.wait_ended(&id, Duration::from_secs(30)).await?;
-    Ok((heard, record, world.rest.events(&id).await?))
-}
-
-fn payload<'a>(events: &'a [Value], kind: &str) -> &'a Value {
-    events.iter().find(|event| event["type"] == kind).map_or(&Value::Null, |event| &event["payload"])
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_closed_office_says_so_and_an_open_one_answers() -> Result<()> {
@@ -41,14 +28,14 @@ async fn a_closed_office_says_so_and_an_open_one_answers() -> Result<()> {
     world.cluster.wait_condition(&agent, "Ready", "True", Duration::from_secs(30)).await?;
     // The API follows its own watch of the tenant.
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let closed = call(&world).await;
+    let closed = world.remembered_call(LAW_NUMBER, &WORDS).await;
 
     let always = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
         .map(|day| json!({"day": day, "ranges": [{"from": "00:00", "to": "24:00"}]}));
     let always = changed(tenant, |spec| spec["businessHours"] = json!({"weekly": always}));
     let always = world.cluster.apply(&always).await?;
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let open = call(&world).await;
+    let open = world.remembered_call(LAW_NUMBER, &WORDS).await;
 
     let nowhere = changed(&always, |spec| spec["timezone"] = "America/Chicagoo".into());
     let nowhere = world.cluster.apply(&nowhere).await?;
@@ -56,17 +43,17 @@ async fn a_closed_office_says_so_and_an_open_one_answers() -> Result<()> {
     // Back to the sample before anything is asserted, so that other tests find it as they expect.
     world.sample("law-office").await?;
 
-    let (heard, record, events) = closed?;
-    assert_eq!(heard.as_deref(), Some(WORDS[0]));
-    assert_eq!(record["status"], "rejected", "{record:#}");
-    assert_eq!(payload(&events, "call.rejected")["reason"], "closed", "{events:#?}");
-    let hours = payload(&events, "call.hours");
-    assert_eq!((&hours["state"], &hours["action"]), (&json!("closed"), &json!("message")), "{events:#?}");
+    let closed = closed?;
+    assert_eq!(closed.heard.as_deref(), Some(WORDS[0]));
+    assert_eq!(closed.record["status"], "rejected", "{closed:#?}");
+    assert_eq!(closed.said("call.rejected")["reason"], "closed", "{closed:#?}");
+    let hours = closed.said("call.hours");
+    assert_eq!((&hours["state"], &hours["action"]), (&json!("closed"), &json!("message")), "{closed:#?}");
 
-    let (heard, _, events) = open?;
-    assert_eq!(heard.as_deref(), Some(WORDS[1]));
-    let hours = payload(&events, "call.hours");
-    assert_eq!((&hours["state"], &hours["timezone"]), (&json!("open"), &json!("America/Chicago")), "{events:#?}");
+    let open = open?;
+    assert_eq!(open.heard.as_deref(), Some(WORDS[1]));
+    let hours = open.said("call.hours");
+    assert_eq!((&hours["state"], &hours["timezone"]), (&json!("open"), &json!("America/Chicago")), "{open:#?}");
     assert!(hours["rule"].as_str().is_some_and(|rule| rule.ends_with("day 00:00-24:00")), "{hours}");
     told?;
     Ok(())

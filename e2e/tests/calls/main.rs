@@ -8,5 +8,6 @@ mod config;
 mod defaults;
 mod digest;
 mod hours;
+mod limits;
 mod question;
 mod tenants;

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
+use super::usage;
 use crate::{CallId, ScopedTx, StoreError, TenantId};
 
 /// How long to queue for the agency's turn before admission counts as unavailable; the whole of it has 1.5 s.
 const LOCK_TIMEOUT: &str = "1000ms";
 
-/// What may run at once.
+/// What may run at once, and in a month or an hour.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Limits {
     /// Calls of the whole agency.
@@ -20,6 +21,12 @@ pub struct Limits {
     pub tenant_guaranteed: i32,
     /// What is guaranteed to the agency's other tenants. Unused guarantees are kept free for them.
     pub other_guarantees: Vec<(TenantId, i32)>,
+    /// Minutes of the whole agency in a calendar month (UTC); `None`: unlimited.
+    pub agency_minutes: Option<i32>,
+    /// Minutes of the tenant in a calendar month (UTC); `None`: unlimited.
+    pub tenant_minutes: Option<i32>,
+    /// Calls of the agent in 60 minutes; `None`: unlimited.
+    pub agent_hourly: Option<i32>,
 }
 
 /// Which limit refused a call.
@@ -31,6 +38,12 @@ pub enum Limit {
     Tenant,
     /// What is left of the agency's envelope is guaranteed to other tenants.
     Guarantees,
+    /// The agency's minutes of this month.
+    AgencyMinutes,
+    /// The tenant's minutes of this month.
+    TenantMinutes,
+    /// The agent's calls of the last hour.
+    AgentHourly,
 }
 
 impl Limit {
@@ -41,6 +54,9 @@ impl Limit {
             Self::Agency => "agency_concurrent_calls",
             Self::Tenant => "tenant_concurrent_calls",
             Self::Guarantees => "guaranteed_to_other_tenants",
+            Self::AgencyMinutes => "agency_monthly_minutes",
+            Self::TenantMinutes => "tenant_monthly_minutes",
+            Self::AgentHourly => "agent_calls_per_hour",
         }
     }
 }
@@ -63,7 +79,7 @@ pub enum Admission {
 /// [`StoreError::Unavailable`] when no turn comes within a second; [`StoreError::NotFound`]; [`StoreError::Conflict`]
 /// when the call has ended; [`StoreError::Scope`].
 pub async fn admit(tx: &mut ScopedTx, call: CallId, limits: &Limits) -> Result<Admission, StoreError> {
-    let row = sqlx::query!(r#"SELECT agency_id, tenant_id FROM calls WHERE id = $1"#, call.0)
+    let row = sqlx::query!(r#"SELECT agency_id, tenant_id, agent_id FROM calls WHERE id = $1"#, call.0)
         .fetch_optional(tx.connection())
         .await?
         .ok_or(StoreError::NotFound { what: "call" })?;
@@ -93,6 +109,9 @@ pub async fn admit(tx: &mut ScopedTx, call: CallId, limits: &Limits) -> Result<A
     if let Err(limit) = decide(&active, row.tenant_id.into(), limits) {
         return Ok(Admission::Refused(limit));
     }
+    if let Some(limit) = used_up(tx, row.agency_id, row.tenant_id, row.agent_id, limits).await? {
+        return Ok(Admission::Refused(limit));
+    }
     sqlx::query!("UPDATE calls SET admitted_at = clock_timestamp() WHERE id = $1", call.0)
         .execute(tx.connection())
         .await?;
@@ -108,6 +127,33 @@ async fn slots_in_use(tx: &mut ScopedTx, agency: Uuid) -> Result<BTreeMap<Tenant
     .fetch_all(tx.connection())
     .await?;
     Ok(rows.into_iter().map(|row| (row.tenant_id.into(), row.calls)).collect())
+}
+
+/// The first of the limits over time that has nothing left. What is unlimited is not counted.
+async fn used_up(
+    tx: &mut ScopedTx,
+    agency: Uuid,
+    tenant: Uuid,
+    agent: Uuid,
+    limits: &Limits,
+) -> Result<Option<Limit>, StoreError> {
+    if let Some(most) = limits.agent_hourly
+        && usage::calls_in_an_hour(tx, agent, most).await? >= i64::from(most)
+    {
+        return Ok(Some(Limit::AgentHourly));
+    }
+    if limits.agency_minutes.or(limits.tenant_minutes).is_none() {
+        return Ok(None);
+    }
+    let month = usage::this_month(tx, agency, tenant).await?;
+    let over = |seconds: i64, minutes: Option<i32>| minutes.is_some_and(|minutes| seconds >= i64::from(minutes) * 60);
+    Ok(if over(month.tenant_seconds, limits.tenant_minutes) {
+        Some(Limit::TenantMinutes)
+    } else if over(month.agency_seconds, limits.agency_minutes) {
+        Some(Limit::AgencyMinutes)
+    } else {
+        None
+    })
 }
 
 /// Whether one more call of `tenant` fits, given the slots in use per tenant of its agency.
@@ -144,7 +190,7 @@ mod tests {
     }
 
     fn limits(agency_max: i32, tenant_max: i32, tenant_guaranteed: i32) -> Limits {
-        Limits { agency_max, tenant_max, tenant_guaranteed, other_guarantees: Vec::new() }
+        Limits { agency_max, tenant_max, tenant_guaranteed, ..Limits::default() }
     }
 
     #[test]
@@ -189,6 +235,7 @@ mod tests {
                     tenant_max,
                     tenant_guaranteed: guarantees[arrival],
                     other_guarantees: ids.iter().copied().zip(guarantees.iter().copied()).collect(),
+                    ..Limits::default()
                 };
                 let own = active.get(&tenant).copied().unwrap_or(0);
                 match decide(&active, tenant, &limits) {

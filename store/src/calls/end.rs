@@ -1,6 +1,6 @@
 //! From the answer to the end, and the slot after it.
 
-use super::CallStatus;
+use super::{CallStatus, usage};
 use crate::{CallId, ScopedTx, StoreError};
 
 /// Notes that the owner of `epoch` answered. Returns whether this changed anything: an earlier owner's news does not.
@@ -20,7 +20,7 @@ pub async fn answered(tx: &mut ScopedTx, call: CallId, epoch: i32) -> Result<boo
     Ok(changed.rows_affected() > 0)
 }
 
-/// Ends a call; open commands for it are answered `unknown_call`. Returns whether this ended it: false when it had
+/// Ends a call and adds its minutes to the month's; open commands for it are answered `unknown_call`. Returns whether this ended it: false when it had
 /// ended before, or when `epoch` is given and is not the present one. The slot stays taken, see [`free_slot`].
 ///
 /// # Errors
@@ -52,6 +52,7 @@ pub async fn end(
             .await?;
         return if known { Ok(false) } else { Err(StoreError::NotFound { what: "call" }) };
     }
+    usage::note_end(tx, call).await?;
     sqlx::query!(
         "UPDATE call_commands SET state = 'unknown_call', message = 'the call has ended', finished_at = now()
          WHERE call_id = $1 AND finished_at IS NULL",

@@ -6,6 +6,7 @@ mod end;
 mod lease;
 mod live;
 mod read;
+mod usage;
 
 pub use admit::{Admission, Limit, Limits, admit};
 pub use create::{NewCall, create};

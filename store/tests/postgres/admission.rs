@@ -45,6 +45,7 @@ async fn two_hundred_calls_at_once_on_two_replicas_fill_the_quotas_exactly() {
         tenant_max: 12,
         tenant_guaranteed: if tenant.tenant == tenants[2].tenant { 4 } else { 0 },
         other_guarantees: vec![(tenants[2].tenant, 4)],
+        ..Limits::default()
     };
     let mut calls = Vec::new();
     for index in 0..200 {

@@ -3,7 +3,7 @@
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use uuid::Uuid;
-use voxplane_store::calls::{self, CallFilter, Page};
+use voxplane_store::calls::{self, CallFilter, CallStatus, Limits, Page};
 use voxplane_store::commands::{self, NewCommand};
 use voxplane_store::events::{self, Durability};
 use voxplane_store::number_orders::{self, NewNumberOrder};
@@ -13,7 +13,7 @@ use voxplane_store::{CommandId, Db, Scope, ScopedTx, StoreError, keys, knowledge
 use super::support::{create_call, new_call, open_session, place};
 
 /// Every table with customer data.
-const TABLES: [&str; 10] = [
+const TABLES: [&str; 11] = [
     "resources",
     "calls",
     "call_keys",
@@ -24,6 +24,7 @@ const TABLES: [&str; 10] = [
     "knowledge_documents",
     "knowledge_chunks",
     "number_orders",
+    "usage_months",
 ];
 
 struct World {
@@ -47,6 +48,7 @@ async fn world() -> World {
         let pod = format!("pod-{index}");
         let session = open_session(&db, tenant, &pod).await;
         place(&db, tenant, call, &pod, session, 1).await;
+        spoken_call(&db, tenant).await;
         let mut tx = db.begin(&Scope::tenant(tenant.agency, tenant.tenant)).await.unwrap();
         events::record(&mut tx, call, "call.created", Durability::Soon, json!({})).await.unwrap();
         let command = NewCommand {
@@ -72,6 +74,17 @@ async fn world() -> World {
         tx.commit().await.unwrap();
     }
     World { test, db, tenants }
+}
+
+/// A call that was answered and is over: its minutes are counted.
+async fn spoken_call(db: &Db, tenant: &TestTenant) {
+    let call = create_call(db, tenant).await;
+    let mut tx = db.begin(&Scope::agency(tenant.agency)).await.unwrap();
+    let room = Limits { agency_max: 9, tenant_max: 9, ..Limits::default() };
+    calls::admit(&mut tx, call, &room).await.unwrap();
+    assert!(calls::answered(&mut tx, call, 0).await.unwrap());
+    assert!(calls::end(&mut tx, call, "goodbye", CallStatus::Completed, None).await.unwrap());
+    tx.commit().await.unwrap();
 }
 
 /// The distinct owners of all rows a connection sees in a table.
@@ -153,10 +166,10 @@ async fn nobody_writes_into_another_tenant() {
     assert!(matches!(error, StoreError::Database { .. }), "{error:?}");
     drop(tx);
 
-    // Updating everything touches the own row only.
+    // Updating everything touches the own rows only.
     let mut tx = world.db.begin(&scope).await.unwrap();
     let changed = sqlx::query("UPDATE calls SET end_reason = 'mine'").execute(tx.connection()).await.unwrap();
-    assert_eq!(changed.rows_affected(), 1);
+    assert_eq!(changed.rows_affected(), 2);
     let deleted = sqlx::query("DELETE FROM knowledge_documents").execute(tx.connection()).await.unwrap();
     assert_eq!(deleted.rows_affected(), 1);
     drop(tx);
@@ -194,7 +207,7 @@ async fn repositories_answer_not_found_for_foreign_rows() {
     let filter = CallFilter { tenant: Some(garage.tenant), ..CallFilter::default() };
     assert_eq!(calls::list(&mut tx, &filter, page).await.unwrap().total, 0);
     let mine = calls::list(&mut tx, &CallFilter::default(), page).await.unwrap();
-    assert_eq!(mine.calls.iter().map(|call| call.tenant).collect::<Vec<_>>(), [dental.tenant]);
+    assert_eq!(mine.calls.iter().map(|call| call.tenant).collect::<Vec<_>>(), [dental.tenant; 2]);
 }
 
 #[tokio::test]

@@ -16,3 +16,4 @@ mod resources;
 mod sessions;
 mod startup;
 mod support;
+mod usage;

@@ -7,7 +7,7 @@ use serde_json::json;
 use tracing::{info, warn};
 use uuid::Uuid;
 use voxplane_control::v1::{Caller, LiveKitAccess, StartCall, caller};
-use voxplane_store::calls::{self, Admission, CallStatus, Direction, NewCall, Placement};
+use voxplane_store::calls::{self, Admission, CallStatus, Direction, Limit, NewCall, Placement};
 use voxplane_store::events::{self, Durability};
 use voxplane_store::{AgencyId, AgentId, CallId, Scope, ScopedTx, StoreError, TenantId, sessions};
 
@@ -55,12 +55,6 @@ enum Offered {
     Lost,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Admitted {
-    Yes,
-    No,
-}
-
 impl Placer {
     pub(super) async fn create(&self, id: CallId, room: &str, caller: &Leg, route: &Route) -> Result<(), StoreError> {
         let mut tx = self.parts.db.begin(&scope(route)).await?;
@@ -88,8 +82,8 @@ impl Placer {
             return self.refuse(job, *reason, message.as_deref()).await;
         }
         let busy = job.route.busy_message.as_deref();
-        if self.admit(&job).await? == Admitted::No {
-            return self.refuse(job, RefusalReason::LimitReached, busy).await;
+        if let Some(limit) = self.admit(&job).await? {
+            return self.refuse(job, RefusalReason::LimitReached(limit), busy).await;
         }
         let need = Need::Call {
             capabilities: &job.route.capabilities,
@@ -114,9 +108,10 @@ impl Placer {
         self.refuse(job, RefusalReason::NoCapacity, busy).await
     }
 
-    async fn admit(&self, job: &Job<'_>) -> Result<Admitted, PlaceError> {
+    /// The limit that is in the way, if any.
+    async fn admit(&self, job: &Job<'_>) -> Result<Option<Limit>, PlaceError> {
         if job.admitted {
-            return Ok(Admitted::Yes);
+            return Ok(None);
         }
         let mut tx = self.parts.db.begin(&Scope::agency(AgencyId(job.route.agency))).await?;
         let admission = calls::admit(&mut tx, job.call, &job.route.limits).await?;
@@ -125,10 +120,10 @@ impl Placer {
         }
         tx.commit().await?;
         Ok(match admission {
-            Admission::Admitted => Admitted::Yes,
+            Admission::Admitted => None,
             Admission::Refused(limit) => {
                 info!(call.id = %job.call, limit = limit.as_str(), "a call exceeds a limit");
-                Admitted::No
+                Some(limit)
             }
         })
     }
@@ -262,7 +257,11 @@ fn still_ours(step: Result<(), StoreError>) -> Result<bool, StoreError> {
 }
 
 async fn record_refusal(tx: &mut ScopedTx, call: CallId, reason: RefusalReason) -> Result<(), StoreError> {
-    events::record(tx, call, "call.rejected", Durability::Soon, json!({"reason": reason.as_str()})).await.map(drop)
+    let mut why = json!({"reason": reason.as_str()});
+    if let RefusalReason::LimitReached(limit) = reason {
+        why["limit"] = limit.as_str().into();
+    }
+    events::record(tx, call, "call.rejected", Durability::Soon, why).await.map(drop)
 }
 
 fn scope(route: &Route) -> Scope {

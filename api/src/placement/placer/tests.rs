@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use tokio_tungstenite::connect_async;
 use uuid::Uuid;
 use voxplane_control::v1::{CallRefused, StartCall, call_refused, runtime_message};
-use voxplane_store::calls::{Call, CallFilter, CallStatus, Page, list};
+use voxplane_store::calls::{Call, CallFilter, CallStatus, Limit, Page, list};
 
 use super::*;
 use crate::livekit::{Worker, WorkerStatus};
@@ -199,7 +199,7 @@ async fn beyond_the_quota_callers_hear_that_all_lines_are_busy() {
     }
     let third = dial(NUMBER, false).await;
     let (outcome, (start, call)) = tokio::join!(bed.placer.place(&third.room), taken(&mut pod));
-    assert_eq!(outcome, Outcome::RefusedAloud(RefusalReason::LimitReached));
+    assert_eq!(outcome, Outcome::RefusedAloud(RefusalReason::LimitReached(Limit::Tenant)));
     assert_eq!(start.refusal_message, "All our lines are busy. Please call again in a few minutes.");
     pod.finish(call, start.epoch, "refused").await;
     eventually("busy", async || bed.call(call).await.status == CallStatus::Busy).await;

@@ -25,12 +25,30 @@ fn a_known_number_leads_to_its_agent() {
     let route = routed(resolve(&fixture.directory, "15550100", Some("ST_acme"), now()));
     assert_eq!((route.agency, route.tenant, route.agent), (ACME, DENTAL, RECEPTION));
     assert_eq!(route.pool.to_string(), "vx-acme--dental/voxplane-runtime");
-    let limits = Limits { agency_max: 50, tenant_max: 5, tenant_guaranteed: 2, other_guarantees: vec![] };
+    let limits = Limits { agency_max: 50, tenant_max: 5, tenant_guaranteed: 2, ..Limits::default() };
     assert_eq!(route.limits, limits, "another agency's tenants do not count");
     assert_eq!(route.capabilities, ["stt/pocketsphinx", "llm/extractive", "tts/flite"]);
     assert_eq!(route.credentials_hash, None);
     assert_eq!(route.verdict, Verdict::Serve);
     assert!(!format!("{route:?}").contains("5550100"), "numbers stay out of logs");
+}
+
+#[test]
+fn limits_over_time_are_stated_by_agency_tenant_and_agent() {
+    let mut fixture = Fixture::new();
+    fixture.agency(
+        "acme",
+        ACME,
+        json!({"quotas": {"monthlyMinutes": 9_000}, "defaults": {"limits": {"callsPerHour": 7}}}),
+    );
+    fixture.tenant("acme", "dental", DENTAL, json!({"quotas": {"monthlyMinutes": 600}}));
+    let of = |fixture: &Fixture| {
+        let limits = routed(resolve(&fixture.directory, "+15550100", Some("ST_acme"), now())).limits;
+        (limits.agency_minutes, limits.tenant_minutes, limits.agent_hourly)
+    };
+    assert_eq!(of(&fixture), (Some(9_000), Some(600), Some(7)));
+    fixture.agent("vx-acme--dental", "reception", RECEPTION, json!({"limits": {"callsPerHour": 3}}));
+    assert_eq!(of(&fixture), (Some(9_000), Some(600), Some(3)));
 }
 
 #[test]
