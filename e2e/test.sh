@@ -67,7 +67,7 @@ unit() {
     return $result
 }
 
-# The longest of them, hundreds of crashes: they take the time that calls leave.
+# The longest of them, hundreds of crashes: they take the time that others leave.
 crashes() { chrt --idle --pid 0 $BASHPID 2>/dev/null; environment && run tests purchase; }
 
 # Real audio, one call at a time: it would miss its ticks beside others.
@@ -122,8 +122,8 @@ stage "tools of the lab" lab tools || exit
 beside "clippy" clippy
 if stage "lab: parts" lab up --only cluster,postgres,livekit; then
     stage "generated files" generated
-    stage "unit and component tests" unit
     beside "crash tests" crashes
+    stage "unit and component tests" unit
     stage "media and whole calls" media
     stage "lab about itself" root_tests
 else
