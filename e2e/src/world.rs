@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use anyhow::{Context, Result};
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::{
-    Api,
+    Api, ResourceExt,
     api::{DynamicObject, ListParams},
 };
 use serde_json::Value;
@@ -22,6 +22,10 @@ pub const LAW_NAMESPACE: &str = "vx-brightline--law-office";
 pub const CLINIC_NUMBER: &str = "+15550100";
 /// The law office's number.
 pub const LAW_NUMBER: &str = "+15550200";
+/// Labels of the pods that carry calls.
+pub const RUNTIME: &str = "voxplane.dev/component=runtime";
+/// Labels of those that carry one now, or did a moment ago.
+pub const BUSY: &str = "voxplane.dev/component=runtime,voxplane.dev/busy=true";
 /// Who call one after another until one understands what is said.
 const CALLERS: u32 = 3;
 /// How long a sample may take from `kubectl apply` to Ready, on a slow machine with images already loaded.
@@ -124,6 +128,22 @@ impl World {
     pub async fn pods(&self, namespace: &str, labels: &str) -> Result<Vec<Pod>> {
         let pods = Api::<Pod>::namespaced(self.cluster.client(), namespace);
         Ok(pods.list(&ListParams::default().labels(labels)).await?.items)
+    }
+
+    /// Which runtime pods a namespace has, and how often their containers were restarted: the same as before if nothing
+    /// was replaced or restarted.
+    ///
+    /// # Errors
+    /// When the API server does not answer.
+    pub async fn incarnations(&self, namespace: &str) -> Result<Vec<(Option<String>, i32)>> {
+        let restarts = |pod: &Pod| -> i32 {
+            let containers = pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten());
+            containers.map(|container| container.restart_count).sum()
+        };
+        let pods = self.pods(namespace, RUNTIME).await?;
+        let mut seen: Vec<_> = pods.iter().map(|pod| (pod.uid(), restarts(pod))).collect();
+        seen.sort();
+        Ok(seen)
     }
 
     /// The lines of a call's transcript as (role, text).

@@ -31,9 +31,9 @@ impl CallLog {
         Self { events: events.into(), last, sent: acknowledged, acknowledged, ..Self::default() }
     }
 
-    pub(super) fn append(&mut self, key: &CallKey, event: NewEvent) -> &Event {
+    pub(super) fn append(&mut self, key: &CallKey, event: NewEvent) -> Event {
         self.last += 1;
-        self.events.push_back(Event {
+        let event = Event {
             call_id: key.call_id.clone(),
             epoch: key.epoch,
             seq: self.last,
@@ -42,8 +42,9 @@ impl CallLog {
             r#type: event.name.to_owned(),
             durability: event.durability.into(),
             payload_json: event.payload_json,
-        });
-        self.events.back().expect("it was just added")
+        };
+        self.events.push_back(event.clone());
+        event
     }
 
     pub(super) fn pending(&self) -> usize {

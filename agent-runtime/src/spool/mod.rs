@@ -108,7 +108,7 @@ impl Spool {
                 log.note_dropped();
                 return None;
             }
-            log.append(key, event).clone()
+            log.append(key, event)
         };
         if let Some(disk) = &self.disk {
             disk.append(key, &event);

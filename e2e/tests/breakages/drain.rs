@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, ResourceExt, api::DeleteParams};
 use voxplane_e2e::{
     caller::EndCause,
-    world::{CLINIC_NAMESPACE, CLINIC_NUMBER, World},
+    world::{CLINIC_NAMESPACE, CLINIC_NUMBER, RUNTIME, World},
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -18,7 +18,7 @@ async fn a_deleted_pod_finishes_its_call_and_a_new_one_takes_the_next() -> Resul
     call.listen(Duration::from_secs(15)).await?;
 
     let pods = Api::<Pod>::namespaced(world.cluster.client(), CLINIC_NAMESPACE);
-    let running = world.pods(CLINIC_NAMESPACE, "voxplane.dev/component=runtime").await?;
+    let running = world.pods(CLINIC_NAMESPACE, RUNTIME).await?;
     for pod in &running {
         pods.delete(&pod.name_any(), &DeleteParams::default()).await?;
     }
@@ -50,7 +50,7 @@ async fn a_deleted_pod_finishes_its_call_and_a_new_one_takes_the_next() -> Resul
     // The drained pod goes away by itself, long before its grace period is over.
     for _ in 0..60 {
         let names: Vec<String> = world
-            .pods(CLINIC_NAMESPACE, "voxplane.dev/component=runtime")
+            .pods(CLINIC_NAMESPACE, RUNTIME)
             .await?
             .iter()
             .map(ResourceExt::name_any)

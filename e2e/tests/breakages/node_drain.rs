@@ -12,11 +12,9 @@ use tokio::{
 use voxplane_e2e::{
     caller::EndCause,
     lab, voice,
-    world::{CLINIC_NAMESPACE, CLINIC_NUMBER, READY_LIMIT, World},
+    world::{BUSY, CLINIC_NAMESPACE, CLINIC_NUMBER, READY_LIMIT, RUNTIME, World},
 };
 
-const RUNTIME: &str = "voxplane.dev/component=runtime";
-const BUSY: &str = "voxplane.dev/component=runtime,voxplane.dev/busy=true";
 /// From the end of the call: the mark of a busy pod goes after ten seconds, kubectl asks again every five, and the
 /// operator is thrown off the node as well and must lead again first.
 const DRAIN_LIMIT: Duration = Duration::from_secs(180);

@@ -3,13 +3,11 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use kube::ResourceExt;
 use voxplane_e2e::{
     cluster::changed,
     world::{CLINIC_NAMESPACE, CLINIC_NUMBER, World, of_kind},
 };
 
-const RUNTIME: &str = "voxplane.dev/component=runtime";
 const GREETINGS: [&str; 2] = [
     "this is an automated assistant welcome to the maple street dental clinic how can i help you",
     "this is an automated assistant good morning this is the new greeting",
@@ -20,23 +18,7 @@ async fn a_new_greeting_is_heard_without_a_restart() -> Result<()> {
     let world = World::open().await?;
     let objects = world.sample("dental-clinic").await?;
     let original = of_kind(&objects, "VoiceAgent");
-    let identity = |pods: Vec<k8s_openapi::api::core::v1::Pod>| {
-        let mut seen: Vec<_> = pods
-            .iter()
-            .map(|pod| {
-                let restarts: i32 = pod
-                    .status
-                    .iter()
-                    .flat_map(|status| status.container_statuses.iter().flatten())
-                    .map(|container| container.restart_count)
-                    .sum();
-                (pod.uid(), restarts)
-            })
-            .collect();
-        seen.sort();
-        seen
-    };
-    let pods_before = identity(world.pods(CLINIC_NAMESPACE, RUNTIME).await?);
+    let pods_before = world.incarnations(CLINIC_NAMESPACE).await?;
 
     let text = "Good morning, this is the new greeting.";
     let edited = world.cluster.apply(&changed(original, |spec| spec["greeting"]["text"] = text.into())).await?;
@@ -47,6 +29,6 @@ async fn a_new_greeting_is_heard_without_a_restart() -> Result<()> {
     world.sample("dental-clinic").await?;
 
     assert_eq!(heard.as_deref(), Some(GREETINGS[1]));
-    assert_eq!(identity(world.pods(CLINIC_NAMESPACE, RUNTIME).await?), pods_before);
+    assert_eq!(world.incarnations(CLINIC_NAMESPACE).await?, pods_before);
     Ok(())
 }

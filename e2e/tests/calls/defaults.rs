@@ -3,14 +3,12 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use kube::ResourceExt;
 use serde_json::json;
 use voxplane_e2e::{
     cluster::changed,
     world::{LAW_NAMESPACE, LAW_NUMBER, World, of_kind},
 };
 
-const RUNTIME: &str = "voxplane.dev/component=runtime";
 const GREETINGS: [&str; 2] = [
     "this is an automated assistant stone and river law office how can i help you",
     "this is an automated assistant good morning this is the new greeting",
@@ -22,12 +20,7 @@ async fn what_an_agency_sets_is_heard_without_a_restart_and_a_missing_key_is_see
     let clinic = world.sample("dental-clinic").await?;
     let office = world.sample("law-office").await?;
     let (agency, agent) = (of_kind(&clinic, "Agency"), of_kind(&office, "VoiceAgent"));
-    let identity = |pods: Vec<k8s_openapi::api::core::v1::Pod>| {
-        let mut seen: Vec<_> = pods.iter().map(ResourceExt::uid).collect();
-        seen.sort();
-        seen
-    };
-    let pods_before = identity(world.pods(LAW_NAMESPACE, RUNTIME).await?);
+    let pods_before = world.incarnations(LAW_NAMESPACE).await?;
 
     // The agent says nothing of its own any more; the agency does.
     let silent = changed(agent, |spec| drop(spec.as_object_mut().and_then(|spec| spec.remove("greeting"))));
@@ -36,7 +29,7 @@ async fn what_an_agency_sets_is_heard_without_a_restart_and_a_missing_key_is_see
     world.cluster.apply(&changed(agency, |spec| spec["defaults"]["greeting"] = greeting)).await?;
     world.cluster.wait_condition(&silent, "Ready", "True", Duration::from_secs(30)).await?;
     let heard = world.first_words(LAW_NUMBER, &GREETINGS).await?;
-    let pods_after = identity(world.pods(LAW_NAMESPACE, RUNTIME).await?);
+    let pods_after = world.incarnations(LAW_NAMESPACE).await?;
 
     // A default that no agent can use wakes the agents that inherit it, though nobody touched them.
     let model = json!({"provider": "openai-compatible", "model": "m", "baseUrl": "https://llm.example.com/v1",

@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, ResourceExt, api::DeleteParams};
 use voxplane_e2e::{
     scratch::{one_of_everything, only_the_agency, with_own},
-    world::{READY_LIMIT, World},
+    world::{READY_LIMIT, RUNTIME, World},
 };
 
 /// The kubelet sends SIGTERM once, and a process that has not yet installed its handler as PID 1 never sees it: the pod
@@ -43,7 +43,7 @@ const GONE_LIMIT: Duration = Duration::from_secs(90);
 async fn started(world: &World, namespace: &str) -> Result<Pod> {
     let deadline = tokio::time::Instant::now() + READY_LIMIT;
     loop {
-        let pods = world.pods(namespace, "voxplane.dev/component=runtime").await?;
+        let pods = world.pods(namespace, RUNTIME).await?;
         let runs = |pod: &Pod| {
             let statuses = pod.status.as_ref().and_then(|status| status.container_statuses.as_ref());
             statuses

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use voxplane_e2e::lab::program;
 use voxplane_e2e::scratch::{one_of_everything, only_the_agency, with_own};
-use voxplane_e2e::world::{CLINIC_NAMESPACE, CLINIC_NUMBER, World, of_kind};
+use voxplane_e2e::world::{BUSY, CLINIC_NAMESPACE, CLINIC_NUMBER, World, of_kind};
 
 /// How long the operator may take to say what it thinks of a change.
 const SOON: Duration = Duration::from_secs(30);
@@ -203,7 +203,7 @@ async fn drain_waits_for_the_call_and_cuts_nothing() -> Result<()> {
 /// The pod that carries a call. The mark follows a call within seconds.
 async fn busy_pod(world: &World) -> Result<String> {
     for _ in 0..20 {
-        let busy = world.pods(CLINIC_NAMESPACE, "voxplane.dev/component=runtime,voxplane.dev/busy=true").await?;
+        let busy = world.pods(CLINIC_NAMESPACE, BUSY).await?;
         if let Some(name) = busy.first().and_then(|pod| pod.metadata.name.clone()) {
             return Ok(name);
         }

@@ -20,8 +20,9 @@ pub async fn answered(tx: &mut ScopedTx, call: CallId, epoch: i32) -> Result<boo
     Ok(changed.rows_affected() > 0)
 }
 
-/// Ends a call and adds its minutes to the month's; open commands for it are answered `unknown_call`. Returns whether this ended it: false when it had
-/// ended before, or when `epoch` is given and is not the present one. The slot stays taken, see [`free_slot`].
+/// Ends a call, adds its minutes to the month's, and answers open commands for it with `unknown_call`. Returns whether
+/// this ended it: false when it had ended before, or when `epoch` is given and is not the present one. The slot stays
+/// taken, see [`free_slot`].
 ///
 /// # Errors
 /// [`StoreError::Invalid`] when the status is not final, [`StoreError::NotFound`].
