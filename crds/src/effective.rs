@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::voice_agent::{
-    BargeIn, Closed, Goodbye, Greeting, Limits, Llm, Messages, Prompt, Silence, Stt, Tts, Turn, Vad,
+    BargeIn, Closed, Goodbye, Greeting, Limits, Llm, Messages, Prompt, Silence, Stt, Tts, Turn, TurnStrategy, Vad,
 };
 use crate::{AgencySpec, TenantSpec, VoiceAgentSpec, names};
 
@@ -198,6 +198,13 @@ impl<'a> Effective<'a> {
     #[must_use]
     pub fn end_of_turn_silence_ms(&self) -> i32 {
         self.turn.value.silence_ms.unwrap_or_else(|| self.vad.value.parameters().min_silence_ms)
+    }
+
+    /// The most milliseconds of silence that are waited for; `None`: it is always the same.
+    #[must_use]
+    pub fn longest_silence_ms(&self) -> Option<i32> {
+        let turn = self.turn.value;
+        (turn.strategy == TurnStrategy::Adaptive).then(|| turn.max_silence_ms.unwrap_or(Turn::MAX_SILENCE_MS))
     }
 
     /// The Secrets that the providers need.

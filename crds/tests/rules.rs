@@ -191,6 +191,16 @@ fn voice_activity_is_a_preset_or_custom() {
     refused(&verdict!(VoiceAgent, "a", both), "exclude each other");
 }
 
+#[test]
+fn the_most_silence_belongs_to_adaptive_turns() {
+    let turn = |turn: Value| verdict!(VoiceAgent, "a", json!({"turn": turn}));
+    assert_eq!(turn(json!({"strategy": "Adaptive"})), "");
+    assert_eq!(turn(json!({"strategy": "Adaptive", "silenceMs": 400, "maxSilenceMs": 1200})), "");
+    refused(&turn(json!({"maxSilenceMs": 1200})), "belongs to the strategy `Adaptive`");
+    let crossed = json!({"strategy": "Adaptive", "silenceMs": 900, "maxSilenceMs": 800});
+    refused(&turn(crossed), "`silenceMs` is at most `maxSilenceMs`");
+}
+
 fn runtime(runtime: &Value) -> String {
     verdict!(VoiceAgent, "a", json!({"runtime": runtime}))
 }

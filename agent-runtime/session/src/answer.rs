@@ -51,6 +51,7 @@ impl Session {
     /// The caller's turn is over: answer it, or take leave.
     pub(crate) fn begin_answer(&mut self, said: Finished) {
         let turn = self.ids.turn();
+        self.pauses.finished();
         self.prompts = 0;
         if !said.said.is_empty() {
             self.event(LedgerEvent::CallerSaid {
@@ -209,10 +210,10 @@ impl Session {
         if audible {
             return;
         }
-        let (question, started) = (answer.question.clone(), answer.turn_started);
+        let (question, started, ended) = (answer.question.clone(), answer.turn_started, answer.marks.speech_end);
         self.abandon_answer();
         self.history.take_back_user();
-        self.turn.carry(question, started);
+        self.turn.carry(question, started, ended);
     }
 
     /// Gives up the answer: its generation, and what is left of its utterance.

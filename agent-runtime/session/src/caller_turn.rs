@@ -1,5 +1,7 @@
 //! What the caller has said since they were last answered.
 
+use std::time::Duration;
+
 use crate::text;
 use crate::time::CallTime;
 
@@ -7,7 +9,7 @@ use crate::time::CallTime;
 /// voice detector misses, but they also hear single words in noise.
 const WORDS_WITHOUT_VOICE: u32 = 2;
 /// A final that reaches this close to the end of speech covers it.
-const COVERS_WITHIN: std::time::Duration = std::time::Duration::from_millis(200);
+const COVERS_WITHIN: Duration = Duration::from_millis(200);
 
 /// A transcript as the recogniser gave it.
 #[derive(Debug, Clone)]
@@ -164,11 +166,18 @@ impl CallerTurn {
         (!whole.is_empty()).then_some(Finished { whole, said, start, end, confidence, silence_over, stt_final })
     }
 
-    /// The answer to what was said was called off: it belongs to this turn again.
-    pub(crate) fn carry(&mut self, earlier: String, start: CallTime) {
+    /// The answer to what was said until `end` was called off: it belongs to this turn again.
+    pub(crate) fn carry(&mut self, earlier: String, start: CallTime, end: CallTime) {
         self.carried = earlier;
         self.started = Some(start);
-        self.last_voice = self.last_voice.max(start);
+        self.last_voice = self.last_voice.max(end);
+    }
+
+    /// How long the caller was silent within this turn before the speech that began at `onset`; `None` when it is the
+    /// first of the turn.
+    pub(crate) fn pause_before(&self, onset: CallTime) -> Option<Duration> {
+        let spoke_before = self.ended_at.is_some() || !self.carried.is_empty();
+        (self.is_open() && spoke_before).then(|| onset.since(self.last_voice))
     }
 
     fn note_words(&mut self, heard: &Transcript) {

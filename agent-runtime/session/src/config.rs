@@ -64,11 +64,13 @@ pub struct VoiceRules {
     pub prefix_padding: Duration,
 }
 
-/// Fixed endpointing.
+/// When silence ends the caller's turn.
 #[derive(Debug, Clone, Copy)]
 pub struct TurnRules {
     /// Silence after speech that ends the turn.
     pub silence: Duration,
+    /// When set, callers who pause and go on are waited for longer, up to this much silence.
+    pub longest_silence: Option<Duration>,
     /// A turn longer than this is answered although the caller still speaks.
     pub max_turn: Duration,
 }
@@ -175,7 +177,7 @@ impl Default for VoiceRules {
 
 impl Default for TurnRules {
     fn default() -> Self {
-        Self { silence: Duration::from_millis(500), max_turn: Duration::from_secs(60) }
+        Self { silence: Duration::from_millis(500), longest_silence: None, max_turn: Duration::from_secs(60) }
     }
 }
 
@@ -230,7 +232,7 @@ pub struct ConfigError {
 impl SessionConfig {
     /// Checks the values a resource author can set.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        let rules: [(bool, &'static str, &'static str); 8] = [
+        let rules: [(bool, &'static str, &'static str); 9] = [
             (
                 self.voice.threshold > 0.0 && self.voice.threshold < 1.0,
                 "vad.threshold",
@@ -239,6 +241,11 @@ impl SessionConfig {
             (within(self.voice.min_speech, 30, 2_000), "vad.minSpeechMs", "use 30 to 2000 milliseconds"),
             (within(self.voice.min_silence, 50, 5_000), "vad.minSilenceMs", "use 50 to 5000 milliseconds"),
             (within(self.turn.silence, 50, 10_000), "turn.silenceMs", "use 50 to 10000 milliseconds"),
+            (
+                self.turn.longest_silence.is_none_or(|longest| within(longest, 50, 10_000)),
+                "turn.maxSilenceMs",
+                "use 50 to 10000 milliseconds",
+            ),
             (self.barge_in.min_words >= 1, "bargeIn.minWords", "use at least 1, or set bargeIn.enabled to false"),
             (within(self.barge_in.min_speech, 50, 10_000), "bargeIn.minSpeechMs", "use 50 to 10000 milliseconds"),
             (

@@ -1,4 +1,4 @@
-//! When the caller is done: fixed silence after speech, with the final transcript or without it when it is late.
+//! When the caller is done: silence after speech, with the final transcript or without it when it is late.
 
 use std::time::Duration;
 
@@ -63,7 +63,8 @@ pub(crate) fn silence_over(view: &TurnView, rules: &TurnRules, now: CallTime) ->
 mod tests {
     use super::*;
 
-    const RULES: TurnRules = TurnRules { silence: Duration::from_millis(500), max_turn: Duration::from_secs(60) };
+    const RULES: TurnRules =
+        TurnRules { silence: Duration::from_millis(500), longest_silence: None, max_turn: Duration::from_secs(60) };
 
     fn ms(millis: i64) -> CallTime {
         CallTime::from_millis(millis)

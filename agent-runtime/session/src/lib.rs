@@ -25,7 +25,7 @@
 //! | --- | --- |
 //! | `gate` | when the call is answered: first audio ready, track published, leg active, track subscribed |
 //! | `voice` | what counts as caller speech (hysteresis over voice probabilities) |
-//! | `caller_turn`, `endpointing` | what the caller said and when they are done |
+//! | `caller_turn`, `endpointing`, `pauses` | what the caller said and when they are done |
 //! | `answer`, `clauses` | retrieval, generation, cutting the token stream into clauses |
 //! | `floor`, `utterance` | who speaks, what has been synthesised, sent and heard |
 //! | `barge_in` | ducking, committing and resuming when the caller speaks over the agent |
@@ -53,6 +53,7 @@ mod input;
 mod keypad;
 mod latency;
 mod output;
+mod pauses;
 mod session;
 mod text;
 mod time;

@@ -14,6 +14,7 @@ use crate::ids::IdSource;
 use crate::input::{Command, FailedWork, Input};
 use crate::keypad::Keypad;
 use crate::output::{CommandOutcome, Output, State};
+use crate::pauses::Pauses;
 use crate::text;
 use crate::time::CallTime;
 use crate::utterance::Utterance;
@@ -39,6 +40,7 @@ pub struct Session {
     pub(crate) voice: VoiceActivity,
     pub(crate) voice_heard_at: CallTime,
     pub(crate) turn: CallerTurn,
+    pub(crate) pauses: Pauses,
     pub(crate) keypad: Keypad,
     pub(crate) barge_in: Option<BargeIn>,
     pub(crate) answer: Option<Answer>,
@@ -70,6 +72,7 @@ impl Session {
             voice,
             voice_heard_at: now,
             turn: CallerTurn::default(),
+            pauses: Pauses::default(),
             keypad: Keypad::default(),
             barge_in: None,
             answer: None,
@@ -225,6 +228,9 @@ impl Session {
                 // Over the agent's voice it is for barge-in to say what the speech means.
                 if self.barge_in.is_none() {
                     self.call_off_inaudible_answer();
+                }
+                if let Some(pause) = self.turn.pause_before(onset) {
+                    self.pauses.went_on(pause);
                 }
                 self.turn.speech(onset);
             }

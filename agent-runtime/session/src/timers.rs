@@ -1,6 +1,7 @@
 //! Every deadline of a session, in one place, and what the passing of time alone does.
 
 use crate::closing::Closing;
+use crate::config::TurnRules;
 use crate::endpointing::{self, TurnView, Verdict};
 use crate::event::{AgentSource, EndReason, LedgerEvent};
 use crate::gate::Gate;
@@ -66,7 +67,7 @@ impl Session {
         if self.verdict() != Verdict::End {
             return false;
         }
-        let silence_over = endpointing::silence_over(&self.turn_view(), &self.config.turn, self.now);
+        let silence_over = endpointing::silence_over(&self.turn_view(), &self.turn_rules(), self.now);
         let still_speaking = self.voice.last_voiced();
         if let Some(said) = self.turn.finish(still_speaking, silence_over) {
             self.begin_answer(said);
@@ -118,7 +119,12 @@ impl Session {
         if self.is_playing() || !self.gate.is_open() {
             return Verdict::Idle;
         }
-        endpointing::judge(&self.turn_view(), &self.config.turn, self.config.timeouts.stt_final, self.now)
+        endpointing::judge(&self.turn_view(), &self.turn_rules(), self.config.timeouts.stt_final, self.now)
+    }
+
+    /// What ends a turn of this caller.
+    fn turn_rules(&self) -> TurnRules {
+        self.pauses.applied_to(&self.config.turn)
     }
 
     fn turn_view(&self) -> TurnView {

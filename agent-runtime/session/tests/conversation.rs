@@ -2,10 +2,12 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::World;
 use common::agent::config;
 use voxplane_session::{
-    BargeInTrigger, Command, CommandOutcome, GreetingMode, Input, LedgerEvent, Output, SessionConfig,
+    BargeInTrigger, Command, CommandOutcome, GreetingMode, Input, LedgerEvent, Output, SessionConfig, TurnRules,
 };
 
 /// Greeting is 1320 ms of audio and starts about 220 ms into the call.
@@ -56,6 +58,47 @@ fn a_caller_first_agent_publishes_at_once_and_listens() {
     world.run_until(6_000);
     assert_eq!(world.first("publish"), Some(0));
     assert_eq!(world.agent_said()[0].0, "You said is this the clinic.");
+}
+
+/// Five sentences with a pause of 700 ms in the middle of each.
+fn a_hesitant_caller(turn: TurnRules) -> (Vec<String>, Vec<i64>) {
+    let mut world = World::new(SessionConfig { turn, ..config() }).answers(|_| "Yes.".into());
+    let mut ends = Vec::new();
+    for n in 0..5 {
+        let middle = world.caller_says(2_500 + n * 8_000, "I would like to come");
+        ends.push(world.caller_says(middle + 700, "on Tuesday if I may"));
+    }
+    world.run_until(45_000);
+    let answered: Vec<i64> = world.times("generate");
+    let waits = ends.iter().filter_map(|end| answered.iter().find(|at| *at >= end).map(|at| at - end)).collect();
+    (world.caller_said(), waits)
+}
+
+#[test]
+fn a_caller_who_pauses_is_cut_once_and_then_waited_for() {
+    let fixed = TurnRules { silence: Duration::from_millis(500), ..TurnRules::default() };
+    let (said, _) = a_hesitant_caller(fixed);
+    assert_eq!(said.len(), 10, "every pause is taken for the end: {said:?}");
+
+    let adaptive = TurnRules { longest_silence: Some(Duration::from_millis(1_200)), ..fixed };
+    let (said, waits) = a_hesitant_caller(adaptive);
+    assert_eq!(said.len(), 6, "only the first pause is taken for the end: {said:?}");
+    assert!(said[2..].iter().all(|turn| turn == "I would like to come on Tuesday if I may"), "{said:?}");
+    assert!(waits.iter().all(|wait| *wait <= 1_200 + 100), "{waits:?}");
+}
+
+#[test]
+fn a_caller_who_does_not_pause_is_answered_as_fast_as_by_fixed_rules() {
+    let answered = |longest_silence| {
+        let turn = TurnRules { silence: Duration::from_millis(500), longest_silence, ..TurnRules::default() };
+        let mut world = World::new(SessionConfig { turn, ..config() });
+        for n in 0..4 {
+            world.caller_says(2_500 + n * 8_000, "when do you open on Tuesday");
+        }
+        world.run_until(36_000);
+        world.times("generate")
+    };
+    assert_eq!(answered(Some(Duration::from_millis(2_000))), answered(None));
 }
 
 #[test]

@@ -119,12 +119,15 @@ fn session_config(config: &CallConfig) -> Result<SessionConfig, Refusal> {
     });
     let mut turn = TurnRules { silence: voice.min_silence, ..defaults.turn };
     if let Some(settings) = &config.turn {
-        if !matches!(settings.strategy(), Strategy::Fixed | Strategy::Unspecified) {
-            return Err(Refusal::config("turn.strategy", "this runtime knows Fixed only"));
-        }
         if settings.silence_ms > 0 {
             turn.silence = ms(settings.silence_ms);
         }
+        // By number: a strategy that this runtime does not know reads as none.
+        turn.longest_silence = match Strategy::try_from(settings.strategy) {
+            Ok(Strategy::Fixed | Strategy::Unspecified) => None,
+            Ok(Strategy::Adaptive) => Some(ms(settings.max_silence_ms).max(turn.silence)),
+            Err(_) => return Err(Refusal::config("turn.strategy", "this runtime knows Fixed and Adaptive only")),
+        };
     }
     let greeting = config.greeting.clone().unwrap_or_default();
     let limit = config.limits.as_ref().map(|limits| limits.max_duration_ms).filter(|limit| *limit > 0);
@@ -216,16 +219,22 @@ mod tests {
         let config = CallConfig {
             greeting: Some(Greeting { mode: greeting::Mode::CallerFirst.into(), text: "Hi".into() }),
             vad: Some(VadConfig { threshold: 0.7, min_speech_ms: 300, min_silence_ms: 400, prefix_padding_ms: 200 }),
-            turn: Some(TurnConfig { strategy: Strategy::Fixed.into(), silence_ms: 650 }),
+            turn: Some(TurnConfig { strategy: Strategy::Adaptive.into(), silence_ms: 650, max_silence_ms: 1_200 }),
             limits: Some(LimitsConfig { max_duration_ms: 60_000, max_duration_message: String::new() }),
             ..CallConfig::default()
         };
         let session = session_config(&config).unwrap();
         assert_eq!(session.greeting_mode, GreetingMode::CallerFirst);
         assert_eq!(session.voice.min_silence, ms(400));
-        assert_eq!(session.turn.silence, ms(650));
+        assert_eq!((session.turn.silence, session.turn.longest_silence), (ms(650), Some(ms(1_200))));
         assert_eq!(session.max_duration, ms(60_000));
         assert!(!session.max_duration_message.is_empty(), "never dead air");
+    }
+
+    #[test]
+    fn a_strategy_of_a_later_version_is_refused() {
+        let turn = TurnConfig { strategy: 99, ..TurnConfig::default() };
+        assert!(session_config(&CallConfig { turn: Some(turn), ..CallConfig::default() }).is_err());
     }
 
     #[test]

@@ -53,9 +53,11 @@ pub fn compile(
         turn: Some(wire::TurnConfig {
             strategy: match settings.turn.value.strategy {
                 TurnStrategy::Fixed => wire::turn_config::Strategy::Fixed,
+                TurnStrategy::Adaptive => wire::turn_config::Strategy::Adaptive,
             }
             .into(),
             silence_ms: positive(settings.end_of_turn_silence_ms()),
+            max_silence_ms: settings.longest_silence_ms().map(positive).unwrap_or_default(),
         }),
         barge_in: Some(wire::BargeInConfig {
             enabled: settings.barge_in.value.enabled,

@@ -85,14 +85,30 @@ pub struct VadCustom {
 /// When the caller has finished and the agent may answer.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("!has(self.maxSilenceMs) || (has(self.strategy) && self.strategy == 'Adaptive')")
+        .message("`maxSilenceMs` belongs to the strategy `Adaptive`: set it, or remove `maxSilenceMs`"),
+    validation = Rule::new("!has(self.maxSilenceMs) || !has(self.silenceMs) || self.silenceMs <= self.maxSilenceMs")
+        .message("`silenceMs` is at most `maxSilenceMs`: lower `silenceMs`, or raise `maxSilenceMs`")
+)]
 pub struct Turn {
-    /// `Fixed`: after a fixed time of silence. Omitted: `Fixed`.
+    /// `Fixed`: after a fixed time of silence. `Adaptive`: the same, until the caller pauses and goes on; who does is
+    /// waited for longer from then on, and less long again when their pauses stay away. Omitted: `Fixed`.
     #[serde(default)]
     pub strategy: TurnStrategy,
-    /// Milliseconds of silence that end the caller's turn. Omitted: those of `vad`.
+    /// Milliseconds of silence that end the caller's turn; with `Adaptive` the least. Omitted: those of `vad`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 50, max = 5_000))]
     pub silence_ms: Option<i32>,
+    /// With `Adaptive`: the most milliseconds of silence that are waited for. Omitted: 1500.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 50, max = 5_000))]
+    pub max_silence_ms: Option<i32>,
+}
+
+impl Turn {
+    /// The most silence that `Adaptive` waits for, where the author says nothing.
+    pub const MAX_SILENCE_MS: i32 = 1_500;
 }
 
 /// How the end of the caller's turn is found.
@@ -101,6 +117,8 @@ pub enum TurnStrategy {
     /// By a fixed time of silence.
     #[default]
     Fixed,
+    /// By a time of silence that follows the caller's pauses.
+    Adaptive,
 }
 
 /// Whether and when the caller can interrupt the agent. At the first sound the agent only becomes quieter; what is set

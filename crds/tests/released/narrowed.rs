@@ -52,7 +52,7 @@ pub fn narrowed(path: &str, then: &Value, now: &Value) -> Vec<String> {
             complain(format!("{name} is required now"));
         }
     }
-    for rule in rules(now).difference(&rules(then)) {
+    for rule in rules(now).difference(&rules(then)).filter(|rule| !only_of_a_new_field(rule, then)) {
         complain(format!("new rule: {rule}"));
     }
     for (name, before) in then["properties"].as_object().into_iter().flatten() {
@@ -84,6 +84,21 @@ fn texts(list: &Value) -> BTreeSet<String> {
 fn rules(schema: &Value) -> BTreeSet<String> {
     let list = schema["x-kubernetes-validations"].as_array();
     list.into_iter().flatten().filter_map(|rule| rule["rule"].as_str()).map(str::to_owned).collect()
+}
+
+/// Whether a rule lets everything pass that was accepted `then`, because it begins with `!has(self.FIELD) || ` and nobody
+/// could set that field. A `?` outside of brackets binds more loosely than `||`: such a rule is another.
+fn only_of_a_new_field(rule: &str, then: &Value) -> bool {
+    let Some((field, rest)) = rule.strip_prefix("!has(self.").and_then(|rest| rest.split_once(") || ")) else {
+        return false;
+    };
+    let closed = then["properties"].is_object() && then["properties"].get(field).is_none();
+    let mut depth = 0_i32;
+    let conditional = rest.chars().any(|character| {
+        depth += i32::from(matches!(character, '(' | '[' | '{')) - i32::from(matches!(character, ')' | ']' | '}'));
+        character == '?' && depth == 0
+    });
+    closed && !conditional
 }
 
 /// Fills in what the API server would, for objects as they are stored.
@@ -138,6 +153,10 @@ mod tests {
         is_noticed(json!({"properties": {"b": {}}}), json!({"properties": {}}), "X.a.b: is gone");
         let rule = json!({"x-kubernetes-validations": [{"rule": "self > 1", "message": "m"}]});
         is_noticed(json!({}), rule, "new rule: self > 1");
+        for (rule, field) in [("!has(self.b) || self.c > 1", "b"), ("!has(self.n) || true ? self.c > 1 : true", "b")] {
+            let ruled = json!({"properties": {"b": {}}, "x-kubernetes-validations": [{"rule": rule}]});
+            is_noticed(json!({"properties": {field: {}}}), ruled, "new rule: !has");
+        }
         let map = |keys: Value| json!({"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": keys});
         is_noticed(map(json!(["name"])), map(json!(["id"])), "list-map-keys");
         is_noticed(json!({"items": {"maximum": 9}}), json!({"items": {"maximum": 1}}), "X.a[]: maximum");
@@ -158,6 +177,10 @@ mod tests {
             (json!({}), json!({"required": ["b"], "properties": {"b": {"default": 1}}})),
             (json!({"x-kubernetes-validations": [{"rule": "false"}]}), json!({})),
             (json!({"properties": {}}), json!({"properties": {"b": {"type": "string"}}})),
+            (
+                json!({"properties": {}}),
+                json!({"properties": {"b": {}}, "x-kubernetes-validations": [{"rule": "!has(self.b) || (self.b ? true : false)"}]}),
+            ),
         ] {
             assert_eq!(narrowed("X", &then, &now), Vec::<String>::new(), "{then} {now}");
         }

@@ -161,14 +161,15 @@ fn listening(settings: &Effective<'_>) -> Vec<Fact> {
     };
     let silence = settings.end_of_turn_silence_ms();
     let decided = if turn.value.silence_ms.is_some() { turn.origin.path("turn.silenceMs") } else { from.clone() };
+    let patience = match settings.longest_silence_ms() {
+        None => format!("after {silence} ms of silence"),
+        Some(longest) => format!("after {silence} ms of silence, up to {longest} ms for callers who pause"),
+    };
     let speech = format!(
         "surer than {} %, for {} ms; over after {} ms",
         vad.threshold_percent, vad.min_speech_ms, vad.min_silence_ms
     );
-    vec![
-        fact("somebody speaks", speech, from),
-        fact("the caller has finished", format!("after {silence} ms of silence"), decided),
-    ]
+    vec![fact("somebody speaks", speech, from), fact("the caller has finished", patience, decided)]
 }
 
 fn knowledge(agent: &DynamicObject, world: &World) -> Option<Fact> {
