@@ -35,6 +35,7 @@ use crate::apply::Applier;
 use crate::context::Context;
 use crate::error::Error;
 use crate::kind::{Cleanup, Kind, RESYNC, write_status};
+use crate::pool::closed_nodes::{Decision, Stage};
 
 /// Secrets are not watched, because watching them needs the right to list them: they are read again this often.
 const SECRETS_AGAIN: Duration = Duration::from_secs(15);
@@ -60,7 +61,8 @@ impl Kind for VoiceAgent {
             build::all(valid).apply(seen.deployment.as_ref(), apply).await?;
         }
         let status = status::compute(self, &seen, &plan, ctx.now());
-        let notes = events::notes(self, &seen, &status);
+        let mut notes = events::notes(self, &seen, &status);
+        notes.extend(plan.as_ref().ok().and_then(|valid| news_of_closed_nodes(&valid.pool, ctx)));
         write_status(self, status, ctx, apply).await?;
         events::publish(self, &notes, ctx).await;
         let namespace = self.namespace().unwrap_or_default();
@@ -78,6 +80,12 @@ impl Kind for VoiceAgent {
     async fn cleanup(&self, ctx: &Context, apply: &Applier) -> Result<Cleanup, Error> {
         cleanup::run(self, ctx, apply).await
     }
+}
+
+fn news_of_closed_nodes(pool: &validate::Pool, ctx: &Context) -> Option<events::Note> {
+    let left = Decision { one_more: false, stage: Stage::Left, leaving: 0 };
+    let decision = pool.closed_nodes.unwrap_or(left);
+    ctx.pools.substitutes.is_news(&pool.id, decision.stage).then(|| events::of_closed_nodes(&decision))?
 }
 
 #[cfg(test)]

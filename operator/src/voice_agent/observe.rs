@@ -16,8 +16,9 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::home::{self, Home};
 use crate::identity::{Identity, identify};
-use crate::pool::PoolReport;
 use crate::pool::scalers::Verdict;
+use crate::pool::substitutes::Substitute;
+use crate::pool::{PoolReport, replicas};
 use crate::status::Problem;
 use crate::watch::{Stores, decoded};
 
@@ -42,6 +43,8 @@ pub struct Observed {
     pub former: Option<Former>,
     /// What was decided about the number of pods, if the operator decides.
     pub scaling: Option<Verdict>,
+    /// The pools of these agents that have pods on closed nodes.
+    pub substitutes: BTreeMap<PoolId, Substitute>,
     /// Why the database cannot be used, if it cannot.
     pub database_problem: Option<String>,
     /// What pods need to be told.
@@ -83,6 +86,7 @@ pub async fn read(agent: &VoiceAgent, ctx: &Context) -> Result<Observed, Error> 
     let deployment = ctx.stores().deployment(&id);
     Ok(Observed {
         scaling: home.as_ref().ok().and_then(|home| scale(&agents, &id, deployment.as_ref(), home, ctx)),
+        substitutes: substitutes(&agents, ctx),
         home,
         identity,
         agents,
@@ -116,8 +120,14 @@ fn scale(
         ctx.pools.scalers.forget(id);
         return None;
     };
-    let deployed = deployment.and_then(|deployment| deployment.spec.as_ref()?.replicas);
+    let deployed = deployment.and_then(replicas::wanted);
     Some(ctx.pools.scalers.decide(id, &policy, deployed, Instant::now()))
+}
+
+/// What holds for pods on closed nodes.
+fn substitutes(agents: &[VoiceAgent], ctx: &Context) -> BTreeMap<PoolId, Substitute> {
+    let of = |pool: &PoolId| ctx.pools.substitutes.of(pool, ctx.stores().deployment(pool).as_ref());
+    membership::needed(agents).into_iter().filter_map(|pool| of(&pool).map(|found| (pool, found))).collect()
 }
 
 /// All agents of the namespace that are not being deleted; `agent` as it was handed to the pass.

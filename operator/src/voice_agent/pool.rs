@@ -20,6 +20,8 @@ const GRACE_STEP_SECONDS: i64 = 900;
 pub struct PoolShape {
     /// Pods.
     pub replicas: i32,
+    /// Whether there is one more for a while, because pods leave a closed node.
+    pub one_more: bool,
     /// Whether a rolling update starts a pod before it stops one.
     pub surges: bool,
     /// Calls per pod.
@@ -59,6 +61,7 @@ pub fn shape(agents: &[&VoiceAgent], home: &Home, platform_image: &str) -> PoolS
         .unwrap_or_else(|| default_resources(calls_per_replica));
     PoolShape {
         replicas: largest(|agent| agent.spec.runtime.replicas, 0),
+        one_more: false,
         surges: true,
         calls_per_replica,
         image: scheduling.image.clone().unwrap_or_else(|| platform_image.to_owned()),

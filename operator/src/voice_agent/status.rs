@@ -13,6 +13,7 @@ use super::validate::{Pool, Valid};
 use crate::home::Home;
 use crate::identity::Identity;
 use crate::pool::PoolReport;
+use crate::pool::closed_nodes::{Decision, Stage};
 use crate::status::{Judgement, Problem, begin};
 
 /// The status of a voice agent after a pass.
@@ -104,7 +105,25 @@ fn remarks(seen: &Observed, valid: &Valid) -> String {
             gpu.resource_name
         )
     });
-    [moving, in_place].into_iter().flatten().collect::<Vec<_>>().join("; ")
+    let closed = pool.closed_nodes.and_then(|decision| on_closed_nodes(&decision, pool));
+    [moving, in_place, closed].into_iter().flatten().collect::<Vec<_>>().join("; ")
+}
+
+/// Node names are the platform's and are not said here.
+fn on_closed_nodes(decision: &Decision, pool: &Pool) -> Option<String> {
+    let waits_for = match decision.stage {
+        Stage::Left => return None,
+        Stage::Settling | Stage::GivingWay => "one of them gives way".to_owned(),
+        Stage::Substituting => "waiting until one more pod, and every other elsewhere, is connected".to_owned(),
+        Stage::NoRoom => {
+            let gpu = pool.shape.scheduling.gpu.as_ref().map(|gpu| gpu.resource_name.as_str()).unwrap_or_default();
+            format!(
+                "they stay, because the Tenant's spec.quotas.gpus has no {gpu:?} left for one more: grant one more, or                  end them with kubectl voxplane drain"
+            )
+        }
+    };
+    let leaving = decision.leaving;
+    Some(format!("{leaving} pods are on nodes that take no new ones and leave them one after another: {waits_for}"))
 }
 
 fn judge(agent: &VoiceAgent, seen: &Observed, valid: &Valid) -> Judgement {

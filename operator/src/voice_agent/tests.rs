@@ -18,6 +18,7 @@ use crate::identity::Identity;
 use crate::pool::PoolReport;
 use crate::testing::{agent, condition, home, now};
 
+mod closed_nodes;
 mod inheritance;
 mod placement;
 mod pods;
@@ -35,6 +36,7 @@ fn seen(agents: Vec<VoiceAgent>) -> Observed {
         report: None,
         former: None,
         scaling: None,
+        substitutes: BTreeMap::new(),
         database_problem: None,
         runtime: RuntimeSettings {
             image: "voxplane/agent-runtime:dev".to_owned(),

@@ -14,7 +14,8 @@ use super::{membership, scaling, scheduling};
 use crate::config::RuntimeSettings;
 use crate::home::Home;
 use crate::identity::Identity;
-use crate::pool::PoolReport;
+use crate::pool::closed_nodes::Decision;
+use crate::pool::{PoolReport, replicas};
 use crate::status::Problem;
 
 /// An agent whose pool can be made, and what is wrong with its references.
@@ -43,6 +44,8 @@ pub struct Pool {
     pub shape: PoolShape,
     /// Its keys.
     pub keys: KeySet,
+    /// What is decided about its pods on closed nodes, if it has any.
+    pub closed_nodes: Option<Decision>,
     /// What pods need to be told.
     pub runtime: RuntimeSettings,
 }
@@ -118,6 +121,10 @@ fn describe(id: &PoolId, home: &Home, agents: &[&VoiceAgent], seen: &Observed) -
         most = asked.map(|scaling| scaling.max).max().unwrap_or(most).max(shape.replicas);
     }
     shape.surges = scheduling::has_room_to_surge(agents, id, most, quotas);
+    // One more than now, which may fit where one more than the most does not.
+    let has_room = scheduling::has_room_to_surge(agents, id, shape.replicas, quotas);
+    let substitute = seen.substitutes.get(id).filter(|_| shape.replicas > 0);
+    shape.one_more = substitute.is_some_and(|substitute| substitute.one_more(has_room));
     Pool {
         id: id.clone(),
         agency: home.agency.name_any(),
@@ -125,14 +132,15 @@ fn describe(id: &PoolId, home: &Home, agents: &[&VoiceAgent], seen: &Observed) -
         tenant_id: home.tenant_id.to_string(),
         shape,
         keys: credentials::of_pool(&users, home, &seen.secrets),
+        closed_nodes: substitute.and_then(|substitute| substitute.decision(has_room)),
         runtime: seen.runtime.clone(),
     }
 }
 
-/// Pods that the pool's Deployment asks for now.
+/// Pods that the pool's Deployment was asked to have until now.
 fn deployed(id: &PoolId, seen: &Observed) -> i32 {
     let deployment = seen.deployment.as_ref().filter(|found| found.metadata.name.as_deref() == Some(id.deployment()));
-    deployment.and_then(|found| found.spec.as_ref()?.replicas).unwrap_or_default()
+    deployment.and_then(replicas::wanted).unwrap_or_default()
 }
 
 /// The former pool, while it must still be used: new calls move when every pod of the new one is connected and one of
