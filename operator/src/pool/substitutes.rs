@@ -108,7 +108,11 @@ pub fn is_on_closed_node(pod: &Pod, closed: &HashSet<String>) -> bool {
 
 /// The pools that have pods on closed nodes, or one pod more, as the watches and `reports` have them.
 #[must_use]
-pub fn views(stores: &Stores, closed: &HashSet<String>, reports: &HashMap<PoolId, PoolReport>) -> BTreeMap<PoolId, View> {
+pub fn views(
+    stores: &Stores,
+    closed: &HashSet<String>,
+    reports: &HashMap<PoolId, PoolReport>,
+) -> BTreeMap<PoolId, View> {
     let mut pools: BTreeSet<PoolId> = BTreeSet::new();
     let deployments = stores.deployments.state();
     let with_one_more = deployments.iter().filter(|deployment| replicas::has_one_more(deployment));
