@@ -24,6 +24,9 @@ pub const BUSY: &str = "voxplane.dev/busy";
 pub const PROVIDER: &str = "voxplane.dev/provider";
 /// Annotation on a pool's pod template: hash of the credential set, so that a reader sees which set a pod began with.
 pub const CREDENTIALS_HASH: &str = "voxplane.dev/credentials-hash";
+/// Annotation on a pool's Deployment while it has one pod more than anybody asked for, because pods leave a closed node:
+/// how many were asked for.
+pub const WANTED_REPLICAS: &str = "voxplane.dev/wanted-replicas";
 
 /// Removed from a resource only after everything outside it is gone.
 pub const FINALIZER: &str = "voxplane.dev/finalizer";

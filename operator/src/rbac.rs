@@ -13,6 +13,8 @@
 //! - `rbac.authorization.k8s.io` clusterroles named `voxplane-tenant-admin`, `voxplane-tenant-view`,
 //!   `voxplane-runtime-manager`: bind. No other role can be given away.
 //! - `apps` deployments, and pods: list, watch. [`voice_agent`](crate::voice_agent), [`pool`](crate::pool).
+//! - nodes: list, watch. Which take no new pods; their metadata, and of the closed ones only
+//!   ([`pool::closed_nodes`](crate::pool::closed_nodes)).
 //! - `events.k8s.io` events: create, patch. [`events`](crate::events).
 //!
 //! # In the namespaces of agencies and tenants: ClusterRole `voxplane-runtime-manager`, bound by the operator itself
@@ -23,7 +25,7 @@
 //! - `networking.k8s.io` networkpolicies: get, list, create, patch, delete. Withdrawn allowances are removed.
 //! - `policy` poddisruptionbudgets, `apps` deployments: get, create, patch, delete. The pools, and how many pods they
 //!   have.
-//! - pods: get, patch. The mark of busy pods ([`pool`](crate::pool)).
+//! - pods: get, patch. The marks of busy pods and of those on closed nodes ([`pool`](crate::pool)).
 //!
 //! # In the platform's own namespace: Role `voxplane-operator`
 //!

@@ -4,16 +4,23 @@
 //! | module | job |
 //! | --- | --- |
 //! | [`sessions`] | reads the sessions of all pools every two seconds, for status and marks |
-//! | [`busy`] | which pods need their mark changed; pure |
+//! | [`busy`] | which pods need their marks changed; pure |
 //! | [`samples`] | what was seen of a pool's calls, as far back as scaling looks; pure |
 //! | [`scaling`] | how many pods a pool should have; pure |
 //! | [`scalers`] | the memory behind it |
+//! | [`closed_nodes`] | how pods leave a node that takes no new ones; pure |
+//! | [`pods`], [`replicas`] | what pods and Deployments say about that; pure |
+//! | [`substitutes`] | the memory behind it |
 
 pub mod busy;
+pub mod closed_nodes;
+pub mod pods;
+pub mod replicas;
 pub mod samples;
 pub mod scalers;
 pub mod scaling;
 pub mod sessions;
+pub mod substitutes;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{PoisonError, RwLock};
@@ -21,6 +28,7 @@ use std::sync::{PoisonError, RwLock};
 use voxplane_crds::names::PoolId;
 
 use scalers::Scalers;
+use substitutes::Substitutes;
 
 /// A connected runtime pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +39,8 @@ pub struct PodReport {
     pub uid: String,
     /// Calls it carries.
     pub busy: i32,
+    /// Whether it takes new calls.
+    pub takes_calls: bool,
 }
 
 /// A pool in numbers.
@@ -56,6 +66,8 @@ pub struct Pools {
     reports: RwLock<HashMap<PoolId, PoolReport>>,
     /// The pools that the operator scales.
     pub scalers: Scalers,
+    /// The pools that have pods on closed nodes.
+    pub substitutes: Substitutes,
 }
 
 impl Pools {

@@ -1,6 +1,6 @@
-//! Reads the sessions of all pools, for the status of agents, the marks on pods and scaling.
+//! Reads the sessions of all pools, for the status of agents, the marks on pods, scaling and closed nodes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,9 +12,9 @@ use voxplane_crds::names::PoolId;
 use voxplane_platform::error_chain::ErrorChain;
 use voxplane_store::sessions;
 
-use super::busy::{Mark, MarkedPod, Memory};
+use super::busy::{self, Mark, MarkedPod, Memory};
 use super::scalers::sample;
-use super::{PodReport, PoolReport};
+use super::{PodReport, PoolReport, substitutes};
 use crate::apply::Applier;
 use crate::context::Context;
 use crate::database::DatabaseAway;
@@ -32,8 +32,12 @@ pub async fn observe(ctx: Arc<Context>, stop: CancellationToken) {
         if ctx.database.available().is_ok() {
             match read(&ctx).await {
                 Ok(reports) => {
-                    let marks = memory.decide(&pods(&ctx), &calls(&reports), Instant::now());
+                    let closed = closed_nodes(&ctx);
+                    let marks = memory.decide(&pods(&ctx, closed.as_ref()), &calls(&reports), Instant::now());
                     remember(&ctx, &reports);
+                    if let Some(closed) = &closed {
+                        decide_about(closed, &ctx, &reports);
+                    }
                     for namespace in ctx.pools.replace(reports) {
                         ctx.router.announce(&Change::Pool { namespace, deployment: None });
                     }
@@ -75,16 +79,34 @@ async fn read(ctx: &Context) -> Result<HashMap<PoolId, PoolReport>, DatabaseAway
                 report.active_busy += pod.busy;
             }
             *report.by_credentials_hash.entry(pod.credentials_hash).or_insert(0) += 1;
-            report.pods.push(PodReport { name: pod.pod_name, uid: pod.pod_uid, busy: pod.busy });
+            report.pods.push(PodReport {
+                name: pod.pod_name,
+                uid: pod.pod_uid,
+                busy: pod.busy,
+                takes_calls: !pod.draining,
+            });
         }
     }
     tx.rollback().await?;
     Ok(reports)
 }
 
-fn pods(ctx: &Context) -> Vec<MarkedPod> {
-    let marked =
-        |pod: &kube::core::PartialObjectMeta<Pod>| pod.labels().get(labels::BUSY).is_some_and(|value| value == "true");
+/// Names of the nodes that take no new pods; none until all nodes, pods and pools have been seen.
+fn closed_nodes(ctx: &Context) -> Option<HashSet<String>> {
+    let nodes = ctx.stores().pods_and_nodes_are_listed().then(|| ctx.stores().closed_nodes.state())?;
+    Some(nodes.iter().map(|node| node.name_any()).collect())
+}
+
+/// What is to be done about pods on closed nodes.
+fn decide_about(closed: &HashSet<String>, ctx: &Context, reports: &HashMap<PoolId, PoolReport>) {
+    for pool in ctx.pools.substitutes.decide(&substitutes::views(ctx.stores(), closed, reports)) {
+        let (namespace, deployment) = (pool.namespace().to_owned(), Some(pool.deployment().to_owned()));
+        ctx.router.announce(&Change::Pool { namespace, deployment });
+    }
+}
+
+fn pods(ctx: &Context, closed: Option<&HashSet<String>>) -> Vec<MarkedPod> {
+    let marked = |pod: &Pod| pod.labels().get(labels::BUSY).is_some_and(|value| value == "true");
     ctx.stores()
         .pods
         .state()
@@ -94,6 +116,9 @@ fn pods(ctx: &Context) -> Vec<MarkedPod> {
             name: pod.name_any(),
             uid: pod.uid().unwrap_or_default(),
             marked: marked(pod),
+            gives_way: busy::gives_way(pod),
+            on_closed_node: closed
+                .map_or_else(|| busy::gives_way(pod), |closed| substitutes::is_on_closed_node(pod, closed)),
         })
         .collect()
 }

@@ -6,6 +6,7 @@ use voxplane_crds::{VoiceAgent, VoiceAgentStatus};
 
 use super::observe::Observed;
 use crate::context::Context;
+use crate::pool::closed_nodes::{Decision, Stage};
 
 /// Something to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,4 +39,32 @@ pub fn notes(agent: &VoiceAgent, seen: &Observed, status: &VoiceAgentStatus) -> 
         message: format!("new calls go to {now}; those on {before} end where they are"),
     });
     scaled.into_iter().chain(moved).collect()
+}
+
+/// How far the pods on closed nodes are.
+#[must_use]
+pub fn of_closed_nodes(decision: &Decision) -> Option<Note> {
+    let leaving = decision.leaving;
+    let (reason, message) = match decision.stage {
+        Stage::Settling => return None,
+        Stage::Substituting => (
+            "SubstituteStarted",
+            format!(
+                "{leaving} pods are on nodes that take no new ones: one more starts elsewhere before one of them goes"
+            ),
+        ),
+        Stage::GivingWay => (
+            "PodGivesWay",
+            format!(
+                "another pod is connected: one of {leaving} on nodes that take no new ones takes no more calls, \
+                 finishes those it has and goes"
+            ),
+        ),
+        Stage::NoRoom => (
+            "NoRoomForSubstitute",
+            format!("{leaving} pods are on nodes that take no new ones and stay there: there is no room for one more"),
+        ),
+        Stage::Left => ("NodesLeft", "no pod that takes calls is on a node that takes no new ones".to_owned()),
+    };
+    Some(Note { reason, message })
 }

@@ -35,6 +35,7 @@ use crate::apply::Applier;
 use crate::context::Context;
 use crate::error::Error;
 use crate::kind::{Cleanup, Kind, RESYNC, write_status};
+use crate::pool::closed_nodes::{Decision, Stage};
 
 /// Secrets are not watched, because watching them needs the right to list them: they are read again this often.
 const SECRETS_AGAIN: Duration = Duration::from_secs(15);
@@ -57,10 +58,13 @@ impl Kind for VoiceAgent {
         let seen = observe::read(self, ctx).await?;
         let plan = validate::check(self, &seen);
         if let Ok(valid) = &plan {
-            build::all(valid).apply(seen.deployment.as_ref(), apply).await?;
+            let canary = seen.canary.as_ref().and_then(|tried| tried.deployment.as_ref());
+            build::all(valid).apply(seen.deployment.as_ref(), canary, apply).await?;
         }
         let status = status::compute(self, &seen, &plan, ctx.now());
-        let notes = events::notes(self, &seen, &status);
+        let mut notes = events::notes(self, &seen, &status);
+        let pools = plan.iter().flat_map(|valid| [Some(&valid.pool), valid.canary.as_ref()]).flatten();
+        notes.extend(pools.filter_map(|pool| news_of_closed_nodes(pool, ctx)));
         write_status(self, status, ctx, apply).await?;
         events::publish(self, &notes, ctx).await;
         let namespace = self.namespace().unwrap_or_default();
@@ -78,6 +82,12 @@ impl Kind for VoiceAgent {
     async fn cleanup(&self, ctx: &Context, apply: &Applier) -> Result<Cleanup, Error> {
         cleanup::run(self, ctx, apply).await
     }
+}
+
+fn news_of_closed_nodes(pool: &validate::Pool, ctx: &Context) -> Option<events::Note> {
+    let left = Decision { one_more: false, stage: Stage::Left, leaving: 0 };
+    let decision = pool.closed_nodes.unwrap_or(left);
+    ctx.pools.substitutes.is_news(&pool.id, decision.stage).then(|| events::of_closed_nodes(&decision))?
 }
 
 #[cfg(test)]

@@ -16,8 +16,9 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::home::{self, Home};
 use crate::identity::{Identity, identify};
-use crate::pool::PoolReport;
 use crate::pool::scalers::Verdict;
+use crate::pool::substitutes::Substitute;
+use crate::pool::{PoolReport, replicas};
 use crate::status::Problem;
 use crate::watch::{Stores, decoded};
 
@@ -38,14 +39,27 @@ pub struct Observed {
     pub deployment: Option<Deployment>,
     /// What connected pods of that pool report.
     pub report: Option<PoolReport>,
+    /// The pods with the image that it tries.
+    pub canary: Option<Tried>,
     /// The pool that its calls still go to, if that is another one.
     pub former: Option<Former>,
     /// What was decided about the number of pods, if the operator decides.
     pub scaling: Option<Verdict>,
+    /// The pools of these agents that have pods on closed nodes.
+    pub substitutes: BTreeMap<PoolId, Substitute>,
     /// Why the database cannot be used, if it cannot.
     pub database_problem: Option<String>,
     /// What pods need to be told.
     pub runtime: RuntimeSettings,
+}
+
+/// The pool with the image that an agent tries.
+#[derive(Clone, Debug, Default)]
+pub struct Tried {
+    /// Its Deployment.
+    pub deployment: Option<Deployment>,
+    /// What its connected pods report.
+    pub report: Option<PoolReport>,
 }
 
 /// A pool that an agent is leaving.
@@ -83,6 +97,7 @@ pub async fn read(agent: &VoiceAgent, ctx: &Context) -> Result<Observed, Error> 
     let deployment = ctx.stores().deployment(&id);
     Ok(Observed {
         scaling: home.as_ref().ok().and_then(|home| scale(&agents, &id, deployment.as_ref(), home, ctx)),
+        substitutes: substitutes(&agents, ctx),
         home,
         identity,
         agents,
@@ -90,6 +105,8 @@ pub async fn read(agent: &VoiceAgent, ctx: &Context) -> Result<Observed, Error> 
         missing_knowledge: bases.filter(|base| !ctx.stores().has_knowledge_base(&namespace, base)).collect(),
         deployment,
         report: ctx.pools.report(&id),
+        canary: membership::canary(agent)
+            .map(|id| Tried { deployment: ctx.stores().deployment(&id), report: ctx.pools.report(&id) }),
         former: membership::former(agent).map(|id| Former {
             deployment: ctx.stores().deployment(&id),
             report: ctx.pools.report(&id),
@@ -116,8 +133,14 @@ fn scale(
         ctx.pools.scalers.forget(id);
         return None;
     };
-    let deployed = deployment.and_then(|deployment| deployment.spec.as_ref()?.replicas);
+    let deployed = deployment.and_then(replicas::wanted);
     Some(ctx.pools.scalers.decide(id, &policy, deployed, Instant::now()))
+}
+
+/// What holds for pods on closed nodes.
+fn substitutes(agents: &[VoiceAgent], ctx: &Context) -> BTreeMap<PoolId, Substitute> {
+    let of = |pool: &PoolId| ctx.pools.substitutes.of(pool, ctx.stores().deployment(pool).as_ref());
+    membership::needed(agents).into_iter().filter_map(|pool| of(&pool).map(|found| (pool, found))).collect()
 }
 
 /// All agents of the namespace that are not being deleted; `agent` as it was handed to the pass.

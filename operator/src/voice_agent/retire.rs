@@ -32,6 +32,7 @@ pub async fn unneeded(
             continue;
         }
         ctx.pools.scalers.forget(&pool);
+        ctx.pools.substitutes.forget(&pool);
         let pods = pods(ctx.stores(), &pool);
         *left.get_or_insert(0) += pods;
         match next(&deployment, pods) {

@@ -18,6 +18,8 @@ use crate::identity::Identity;
 use crate::pool::PoolReport;
 use crate::testing::{agent, condition, home, now};
 
+mod canary;
+mod closed_nodes;
 mod inheritance;
 mod placement;
 mod pods;
@@ -33,8 +35,10 @@ fn seen(agents: Vec<VoiceAgent>) -> Observed {
         missing_knowledge: Vec::new(),
         deployment: None,
         report: None,
+        canary: None,
         former: None,
         scaling: None,
+        substitutes: BTreeMap::new(),
         database_problem: None,
         runtime: RuntimeSettings {
             image: "voxplane/agent-runtime:dev".to_owned(),

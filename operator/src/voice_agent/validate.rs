@@ -14,7 +14,8 @@ use super::{membership, scaling, scheduling};
 use crate::config::RuntimeSettings;
 use crate::home::Home;
 use crate::identity::Identity;
-use crate::pool::PoolReport;
+use crate::pool::closed_nodes::Decision;
+use crate::pool::{PoolReport, replicas};
 use crate::status::Problem;
 
 /// An agent whose pool can be made, and what is wrong with its references.
@@ -22,6 +23,8 @@ use crate::status::Problem;
 pub struct Valid {
     /// The pool that it asks for.
     pub pool: Pool,
+    /// The pods with the image that it tries, a pool of their own.
+    pub canary: Option<Pool>,
     /// The pool that its calls go to until the other one is ready.
     pub leaving: Option<Leaving>,
     /// What is wrong with this agent's references, if anything. The pool is made all the same.
@@ -43,6 +46,8 @@ pub struct Pool {
     pub shape: PoolShape,
     /// Its keys.
     pub keys: KeySet,
+    /// What is decided about its pods on closed nodes, if it has any.
+    pub closed_nodes: Option<Decision>,
     /// What pods need to be told.
     pub runtime: RuntimeSettings,
 }
@@ -83,9 +88,20 @@ pub fn check(agent: &VoiceAgent, seen: &Observed) -> Result<Valid, Problem> {
     let agents = pool::by_age(&seen.agents);
     let id = membership::asked_for(agent);
     scheduling::check(agent, &membership::members(&agents, &id), &home.tenant.spec.quotas)?;
+    can_try(agent)?;
     let pool = describe(&id, home, &agents, seen);
+    let canary = membership::canary(agent).map(|id| describe(&id, home, &agents, seen));
     let leaving = seen.former.as_ref().and_then(|former| leaving(former, &pool, home, &agents, seen));
-    Ok(Valid { pool, leaving, unresolved: unresolved(agent, home, seen) })
+    Ok(Valid { pool, canary, leaving, unresolved: unresolved(agent, home, seen) })
+}
+
+fn can_try(agent: &VoiceAgent) -> Result<(), Problem> {
+    if agent.spec.runtime.canary.is_none() || membership::canary(agent).is_some() {
+        return Ok(());
+    }
+    let message = "spec.runtime.canary: pooled agents share their pods, and an image that one of them tries would get the \
+                   keys and calls of all: set spec.runtime.placement to Dedicated, or leave the field out";
+    Err(Problem::new(reasons::INVALID, message))
 }
 
 /// The pools of the agents that stay when this one goes; none when the tenant is not accepted.
@@ -117,7 +133,15 @@ fn describe(id: &PoolId, home: &Home, agents: &[&VoiceAgent], seen: &Observed) -
         let asked = members.iter().filter_map(|agent| agent.spec.runtime.scaling.as_ref());
         most = asked.map(|scaling| scaling.max).max().unwrap_or(most).max(shape.replicas);
     }
+    if let Some(canary) = pool::canary(id, &members) {
+        shape.image.clone_from(&canary.image);
+        (shape.replicas, most) = (canary.pods_beside(shape.replicas), canary.pods_beside(most));
+    }
     shape.surges = scheduling::has_room_to_surge(agents, id, most, quotas);
+    // One more than now, which may fit where one more than the most does not.
+    let has_room = scheduling::has_room_to_surge(agents, id, shape.replicas, quotas);
+    let substitute = seen.substitutes.get(id).filter(|_| shape.replicas > 0);
+    shape.one_more = substitute.is_some_and(|substitute| substitute.one_more(has_room));
     Pool {
         id: id.clone(),
         agency: home.agency.name_any(),
@@ -125,14 +149,15 @@ fn describe(id: &PoolId, home: &Home, agents: &[&VoiceAgent], seen: &Observed) -
         tenant_id: home.tenant_id.to_string(),
         shape,
         keys: credentials::of_pool(&users, home, &seen.secrets),
+        closed_nodes: substitute.and_then(|substitute| substitute.decision(has_room)),
         runtime: seen.runtime.clone(),
     }
 }
 
-/// Pods that the pool's Deployment asks for now.
+/// Pods that the pool's Deployment was asked to have until now.
 fn deployed(id: &PoolId, seen: &Observed) -> i32 {
     let deployment = seen.deployment.as_ref().filter(|found| found.metadata.name.as_deref() == Some(id.deployment()));
-    deployment.and_then(|found| found.spec.as_ref()?.replicas).unwrap_or_default()
+    deployment.and_then(replicas::wanted).unwrap_or_default()
 }
 
 /// The former pool, while it must still be used: new calls move when every pod of the new one is connected and one of

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures::StreamExt as _;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Namespace, Pod, PodTemplateSpec};
+use k8s_openapi::api::core::v1::{Namespace, Node, Pod, PodSpec, PodStatus, PodTemplateSpec};
 use kube::core::PartialObjectMeta;
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client, Resource, ResourceExt as _};
@@ -90,6 +90,8 @@ impl Router {
             labels::COMPONENT,
             labels::COMPONENT_RUNTIME
         ));
+        // The API server leaves out all others, and tells of one that opens again as of one that went.
+        let closed = all.clone().fields("spec.unschedulable=true");
         let watches = async {
             tokio::join!(
                 self.run("agencies", objects::<Agency>(&client, &all), writers.agencies, |before, agency, went| {
@@ -134,10 +136,12 @@ impl Router {
                     let extent = extent::extent(before, it, went, extent::deployment);
                     (extent > Extent::Detail).then(|| pool(it, Some(it.name_any())))
                 }),
-                self.run("pods", metadata::<Pod>(&client, &runtime), writers.pods, |before, it, went| {
+                self.run("pods", pods(&client, &runtime), writers.pods, |before, it, went| {
                     let extent = extent::extent(before, it, went, extent::marks);
                     (extent > Extent::Detail).then(|| pool(it, it.labels().get(labels::POOL).cloned()))
                 }),
+                // Whoever counts pods looks at them: every two seconds, with the sessions.
+                self.run("nodes", metadata::<Node>(&client, &closed), writers.closed_nodes, |_, _, _| None),
             )
         };
         tokio::select! {
@@ -208,6 +212,26 @@ fn deployments(
         if let Some(spec) = &mut deployment.spec {
             spec.template = PodTemplateSpec::default();
         }
+    })
+}
+
+/// Pods with nothing but where they are, what they put up with there, and how they are.
+fn pods(
+    client: &Client,
+    config: &watcher::Config,
+) -> impl futures::Stream<Item = watcher::Result<watcher::Event<Pod>>> + Send + use<> {
+    watcher(Api::<Pod>::all(client.clone()), config.clone()).modify(|pod| {
+        strip(pod);
+        pod.spec = pod.spec.take().map(|spec| PodSpec {
+            node_name: spec.node_name,
+            tolerations: spec.tolerations,
+            ..PodSpec::default()
+        });
+        pod.status = pod.status.take().map(|status| PodStatus {
+            phase: status.phase,
+            conditions: status.conditions,
+            ..PodStatus::default()
+        });
     })
 }
 

@@ -2,7 +2,7 @@
 
 use futures::FutureExt as _;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Namespace, Pod};
+use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
 use kube::core::{DeserializeGuard, PartialObjectMeta};
 use kube::runtime::reflector::{self, ObjectRef};
 use voxplane_crds::names::{self, NamespaceOwner, PoolId};
@@ -36,8 +36,10 @@ pub struct Stores {
     pub namespaces: Cache<PartialObjectMeta<Namespace>>,
     /// Deployments of runtime pods.
     pub deployments: Cache<Deployment>,
-    /// Runtime pods.
-    pub pods: Cache<PartialObjectMeta<Pod>>,
+    /// Runtime pods, without most of what they are made of.
+    pub pods: Cache<Pod>,
+    /// Nodes that take no new pods: the closed ones only.
+    pub closed_nodes: Cache<PartialObjectMeta<Node>>,
 }
 
 /// The writing halves of [`Stores`].
@@ -50,7 +52,8 @@ pub struct Writers {
     pub(super) knowledge: CacheWriter<Guarded<KnowledgeBase>>,
     pub(super) namespaces: CacheWriter<PartialObjectMeta<Namespace>>,
     pub(super) deployments: CacheWriter<Deployment>,
-    pub(super) pods: CacheWriter<PartialObjectMeta<Pod>>,
+    pub(super) pods: CacheWriter<Pod>,
+    pub(super) closed_nodes: CacheWriter<PartialObjectMeta<Node>>,
 }
 
 impl Stores {
@@ -65,7 +68,9 @@ impl Stores {
         let (namespaces, write_namespaces) = cache();
         let (deployments, write_deployments) = cache();
         let (pods, write_pods) = cache();
-        let stores = Self { agencies, tenants, agents, numbers, knowledge, namespaces, deployments, pods };
+        let (closed_nodes, write_closed_nodes) = cache();
+        let stores =
+            Self { agencies, tenants, agents, numbers, knowledge, namespaces, deployments, pods, closed_nodes };
         let writers = Writers {
             agencies: write_agencies,
             tenants: write_tenants,
@@ -75,6 +80,7 @@ impl Stores {
             namespaces: write_namespaces,
             deployments: write_deployments,
             pods: write_pods,
+            closed_nodes: write_closed_nodes,
         };
         (stores, writers)
     }
@@ -91,7 +97,19 @@ impl Stores {
         self.knowledge.wait_until_ready().await?;
         self.namespaces.wait_until_ready().await?;
         self.deployments.wait_until_ready().await?;
-        self.pods.wait_until_ready().await
+        self.pods.wait_until_ready().await?;
+        self.closed_nodes.wait_until_ready().await
+    }
+
+    /// Whether the watches have listed all nodes that are closed, all runtime pods and all pools.
+    #[must_use]
+    pub fn pods_and_nodes_are_listed(&self) -> bool {
+        let listed = [
+            self.closed_nodes.wait_until_ready().now_or_never(),
+            self.pods.wait_until_ready().now_or_never(),
+            self.deployments.wait_until_ready().now_or_never(),
+        ];
+        listed.into_iter().all(|listed| listed.is_some_and(|listed| listed.is_ok()))
     }
 
     /// Whether the watch has listed all agencies.

@@ -36,14 +36,16 @@ pub fn build(pool: &Pool) -> Deployment {
     let selector = labels::pool_selector(&pool.agency, &pool.tenant, pool.id.deployment());
     let mut metadata = meta(pool, &pool.id, pool.id.deployment());
     // On the Deployment, not on its pods: there it would restart them.
-    metadata.annotations = Some([(labels::CREDENTIALS_HASH.to_owned(), credentials::hash(&pool.keys))].into());
+    let wanted = pool.shape.one_more.then(|| (labels::WANTED_REPLICAS.to_owned(), pool.shape.replicas.to_string()));
+    let hash = (labels::CREDENTIALS_HASH.to_owned(), credentials::hash(&pool.keys));
+    metadata.annotations = Some(std::iter::once(hash).chain(wanted).collect());
     let mut pod_labels = own_labels(pool);
     pod_labels.insert(labels::POOL.to_owned(), pool.id.deployment().to_owned());
     pod_labels.insert("app.kubernetes.io/name".to_owned(), "voxplane-agent-runtime".to_owned());
     Deployment {
         metadata,
         spec: Some(DeploymentSpec {
-            replicas: Some(pool.shape.replicas),
+            replicas: Some(pool.shape.replicas + i32::from(pool.shape.one_more)),
             revision_history_limit: Some(2),
             selector: LabelSelector { match_labels: Some(selector), ..LabelSelector::default() },
             strategy: Some(DeploymentStrategy {

@@ -30,6 +30,9 @@ pub fn spread(pool: &Pool) -> Vec<TopologySpreadConstraint> {
         }),
         // Pods of an older version do not count: else a rollout would be spread around them.
         match_label_keys: Some(vec!["pod-template-hash".to_owned()]),
+        // A closed node is no place that a substitute would have to be spread to. Where it only costs points, the pods
+        // of existing pools are left alone.
+        node_taints_policy: (when == WhenUnsatisfiable::DoNotSchedule).then(|| "Honor".to_owned()),
         ..TopologySpreadConstraint::default()
     };
     let over_hosts = constraint(HOST, WhenUnsatisfiable::ScheduleAnyway);
