@@ -123,13 +123,27 @@ fn phone_number(found: &DynamicObject, now: Timestamp) -> Node {
     let mut node = Node::of(Kind::PhoneNumber, found, health::of_resource(found, now));
     let number = Some(text_of(found, "/spec/number")).filter(|number| !number.is_empty());
     let number = number.unwrap_or_else(|| text_of(found, "/status/number"));
-    let agent = Some(text_of(found, "/spec/agentRef/name")).filter(|agent| !agent.is_empty());
     node.facts.push(format!(
         "{} → {}",
         if number.is_empty() { "no number yet" } else { number },
-        agent.unwrap_or("no single agent")
+        answers(found).unwrap_or_else(|| "nobody".to_owned())
     ));
+    let schedule = found.data.pointer("/spec/schedule").and_then(Value::as_array);
+    node.facts.extend(schedule.into_iter().flatten().filter_map(|entry| {
+        Some(format!("{} → {} at times", entry["name"].as_str()?, entry["agentRef"]["name"].as_str()?))
+    }));
     node
+}
+
+/// Who answers a number: one agent, or several.
+fn answers(found: &DynamicObject) -> Option<String> {
+    let name = text_of(found, "/spec/agentRef/name");
+    if !name.is_empty() {
+        return Some(name.to_owned());
+    }
+    let squad = found.data.pointer("/spec/squad")?;
+    let names: Vec<_> = squad["agents"].as_array()?.iter().filter_map(|member| member["name"].as_str()).collect();
+    Some(format!("{} of {}", squad["routing"].as_str().unwrap_or("RoundRobin"), names.join(", ")))
 }
 
 /// A tenant's pools, by name. Usually all its agents share one.
