@@ -10,6 +10,7 @@ pub use carriers::{
 use crate::{
     agent_defaults::AgentDefaults,
     defaults::{default_from_schema, defaults},
+    members::Member,
     refs::Contact,
     schema::UUID,
     status::common_status,
@@ -51,6 +52,12 @@ pub struct AgencySpec {
     /// Whom to reach about this agency. Omitted: nobody is named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contact: Option<Contact>,
+    /// Who may work with the agency's tenants, and with everything in them, in Kubernetes. Omitted: the groups of
+    /// `voxplane:<agency>:…` only. Changing it needs the right `set-limits`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["kind".into(), "name".into(), "namespace".into()]))]
+    pub members: Vec<Member>,
     /// The limits that all tenants of the agency share. Changing them needs the right `set-limits`.
     #[serde(default)]
     #[schemars(default = "crate::defaults::object")]

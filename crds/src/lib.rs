@@ -6,6 +6,7 @@
 //! | [`agent_defaults`], [`effective`] | settings that agents inherit, and what they come to |
 //! | [`hours`] | whether a tenant is open at a time |
 //! | [`duty`] | which entry of a number's schedule counts at a time |
+//! | [`members`] | who may work with an agency or a tenant |
 //! | [`refs`] | references and contact details shared by the kinds |
 //! | [`status`] | what every status has, whatever its kind |
 //! | [`conditions`] | condition types and reasons, and how a condition list is updated |
@@ -25,6 +26,7 @@ pub mod effective;
 pub mod hours;
 pub mod knowledge_base;
 pub mod labels;
+pub mod members;
 pub mod names;
 pub mod phone_number;
 pub mod refs;

@@ -7,6 +7,7 @@ pub use business_hours::{BusinessHours, Day, OpeningDay, SpecialDate, TimeRange}
 use crate::{
     agent_defaults::AgentDefaults,
     defaults::{default_from_schema, defaults},
+    members::Member,
     refs::Contact,
     schema::{EXTENDED_RESOURCE, TIME_ZONE, UUID},
     status::common_status,
@@ -56,6 +57,12 @@ pub struct TenantSpec {
     /// Whom to reach about this tenant. Omitted: nobody is named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contact: Option<Contact>,
+    /// Who may work with the tenant's agents, numbers and knowledge in Kubernetes, beside the members of the agency.
+    /// Omitted: the groups of `voxplane:<agency>:…` only. Changing it needs the right `set-limits` or `set-members`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["kind".into(), "name".into(), "namespace".into()]))]
+    pub members: Vec<Member>,
     /// The tenant's share of the agency's limits. Changing it needs the right `set-limits`.
     #[serde(default)]
     #[schemars(default = "crate::defaults::object")]

@@ -345,3 +345,31 @@ fn an_entry_of_a_schedule_says_when() {
     let backwards = json!([{"from": "20:00", "to": "06:00"}]);
     refused(&number(json!({"weekly": [{"day": "Monday", "ranges": backwards}]})), "a range ends after it begins");
 }
+
+#[test]
+fn members_are_people_groups_and_accounts_and_never_everybody() {
+    let member = |member: Value| {
+        let members = json!({"members": [member]});
+        let of_agency = verdict!(Agency, "a", members);
+        assert_eq!(of_agency, verdict!(Tenant, "t", members));
+        of_agency
+    };
+    for good in [
+        json!({"kind": "User", "name": "ada@example.com", "role": "Admin"}),
+        json!({"kind": "Group", "name": "CN=Support, OU=People", "role": "Editor"}),
+        json!({"kind": "ServiceAccount", "name": "sync", "namespace": "ci", "role": "Viewer"}),
+    ] {
+        assert_eq!(member(good.clone()), "", "{good}");
+    }
+    let account = |name: &str, namespace: &str| {
+        member(json!({"kind": "ServiceAccount", "name": name, "namespace": namespace, "role": "Admin"}))
+    };
+    refused(&account("sync", ""), "`namespace` is that of a ServiceAccount");
+    refused(&account("Sync Job", "ci"), "a ServiceAccount's name");
+    refused(&account("voxplane-runtime", "vx-other--law"), "those of runtime pods");
+    let person = json!({"kind": "User", "name": "ada@example.com", "namespace": "ci", "role": "Admin"});
+    refused(&member(person), "`namespace` is that of a ServiceAccount");
+    for everybody in ["system:authenticated", "system:masters"] {
+        refused(&member(json!({"kind": "Group", "name": everybody, "role": "Viewer"})), "belong to Kubernetes");
+    }
+}

@@ -47,6 +47,8 @@ async fn limits_need_the_right_to_set_them() -> Result<()> {
     let privileged = [
         ("Agency", json!({"quotas": {"maxTenants": 101}}), "spec.quotas"),
         ("Agency", json!({"suspended": true}), "spec.suspended"),
+        ("Agency", json!({"members": [{"kind": "User", "name": EDITOR, "role": "Admin"}]}), "spec.members"),
+        ("Tenant", json!({"members": [{"kind": "User", "name": EDITOR, "role": "Viewer"}]}), "spec.members"),
         ("Agency", json!({"carriers": carriers}), "spec.carriers"),
         ("Tenant", json!({"quotas": {"concurrentCalls": {"max": 11}}}), "spec.quotas"),
         ("Tenant", json!({"suspended": true}), "spec.suspended"),
