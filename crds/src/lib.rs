@@ -7,6 +7,7 @@
 //! | [`hours`] | whether a tenant is open at a time |
 //! | [`duty`] | which entry of a number's schedule counts at a time |
 //! | [`members`] | who may work with an agency or a tenant |
+//! | [`profile`] | who an agency or a tenant is as a business, and how it looks |
 //! | [`refs`] | references and contact details shared by the kinds |
 //! | [`status`] | what every status has, whatever its kind |
 //! | [`conditions`] | condition types and reasons, and how a condition list is updated |
@@ -29,6 +30,7 @@ pub mod labels;
 pub mod members;
 pub mod names;
 pub mod phone_number;
+pub mod profile;
 pub mod refs;
 pub mod schema;
 pub mod status;

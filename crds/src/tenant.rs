@@ -9,7 +9,7 @@ use crate::{
     defaults::{default_from_schema, defaults},
     members::Member,
     refs::Contact,
-    schema::{EXTENDED_RESOURCE, TIME_ZONE, UUID},
+    schema::{EXTENDED_RESOURCE, HTTPS_URL, TIME_ZONE, UUID},
     status::common_status,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -46,6 +46,14 @@ pub struct TenantSpec {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 100))]
     pub display_name: String,
+    /// What kind of business it is (`dental clinic`). Omitted: not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 60))]
+    pub business_type: Option<String>,
+    /// Its website (`https://…`). Omitted: not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 2_048), pattern(HTTPS_URL))]
+    pub website_url: Option<String>,
     /// IANA time zone of the business (`Europe/Berlin`); times spoken to callers and
     /// `businessHours` are in it. Omitted: UTC.
     #[serde(default = "default::timezone")]

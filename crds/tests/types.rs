@@ -109,3 +109,14 @@ fn every_agent_that_a_number_names_is_known_with_its_field() {
     assert_eq!(named, expected);
     assert_eq!(spec.squad.unwrap().routing.as_str(), "RoundRobin");
 }
+
+#[test]
+fn a_brand_hides_nothing_unless_somebody_says_so() {
+    let branding = |branding: serde_json::Value| {
+        let spec: AgencySpec = serde_json::from_value(json!({"branding": branding})).unwrap();
+        spec.branding.unwrap()
+    };
+    assert!(!branding(json!({"productName": "Sona"})).hide_platform);
+    assert!(branding(json!({"hidePlatform": true})).hide_platform);
+    assert_eq!(AgencySpec::default().branding, None);
+}

@@ -342,4 +342,8 @@ fn who_answers_a_number_is_shown_from_both_sides() {
         Explanation::of(found, &world, now()).numbers.len()
     };
     assert_eq!((numbers("night-desk"), numbers("receptionist")), (1, 1));
+    world.agencies[0].data["spec"]["company"] = json!({"name": "Brightline Voice Inc."});
+    world.agencies[0].data["spec"]["billing"] = json!({"plan": "growth"});
+    let text = status_text(&world, None);
+    assert!(text.contains("Brightline Voice Inc.") && text.contains("plan growth"), "{text}");
 }

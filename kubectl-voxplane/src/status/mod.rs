@@ -65,6 +65,8 @@ fn agency(world: &World, name: &str, now: Timestamp) -> Node {
     };
     node.facts.push(count(tenants.len(), "tenant"));
     if let Some(agency) = world.agency(name) {
+        node.facts.extend(given(agency, "/spec/company/name", ""));
+        node.facts.extend(given(agency, "/spec/billing/plan", "plan "));
         for carrier in agency.data.pointer("/status/carriers").and_then(Value::as_array).into_iter().flatten() {
             let (name, message) = (carrier["name"].as_str().unwrap_or("?"), carrier["message"].as_str());
             let numbers = usize::try_from(carrier["numbers"].as_i64().unwrap_or_default()).unwrap_or_default();
@@ -78,6 +80,12 @@ fn agency(world: &World, name: &str, now: Timestamp) -> Node {
     node
 }
 
+/// What somebody wrote about an agency or a tenant, if they did.
+fn given(object: &DynamicObject, pointer: &str, before: &str) -> Option<String> {
+    let text = text_of(object, pointer);
+    (!text.is_empty()).then(|| format!("{before}{text}"))
+}
+
 fn tenant(world: &World, agency: &str, name: &str, now: Timestamp) -> Node {
     let namespace = world::home(agency, name);
     let mut node = match world.tenant(agency, name) {
@@ -87,6 +95,7 @@ fn tenant(world: &World, agency: &str, name: &str, now: Timestamp) -> Node {
             Node::bare(Kind::Tenant, Some(agency_namespace(agency)), name, finding)
         }
     };
+    node.facts.extend(world.tenant(agency, name).and_then(|tenant| given(tenant, "/spec/businessType", "")));
     let agents = within(&world.agents, &namespace);
     let pools = pools(world, &namespace, &agents, now);
     node.children.extend(within(&world.bases, &namespace).into_iter().map(|base| knowledge_base(base, now)));
