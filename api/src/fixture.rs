@@ -94,6 +94,20 @@ impl Fixture {
         put::<VoiceAgent>(&mut self.writers.agents, "VoiceAgent", Some(namespace), name, spec, status);
     }
 
+    /// An agent whose operator says that it is not ready.
+    pub fn agent_unready(&mut self, namespace: &str, name: &str, id: Uuid) {
+        self.agent_refused(namespace, name, id, "0 of 1");
+    }
+
+    /// An agent whose operator says why it is not ready.
+    pub fn agent_refused(&mut self, namespace: &str, name: &str, id: Uuid, message: &str) {
+        let mut status = accepted(id);
+        let unready = json!({"type": "Ready", "status": "False", "reason": "WaitingForPods", "message": message,
+                             "lastTransitionTime": "2026-01-01T00:00:00Z"});
+        status["conditions"].as_array_mut().unwrap().push(unready);
+        put::<VoiceAgent>(&mut self.writers.agents, "VoiceAgent", Some(namespace), name, json!({}), status);
+    }
+
     pub fn base(&mut self, namespace: &str, name: &str, id: Uuid, spec: Value) {
         put::<KnowledgeBase>(&mut self.writers.bases, "KnowledgeBase", Some(namespace), name, spec, accepted(id));
     }

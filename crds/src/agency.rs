@@ -10,6 +10,8 @@ pub use carriers::{
 use crate::{
     agent_defaults::AgentDefaults,
     defaults::{default_from_schema, defaults},
+    members::Member,
+    profile::{Address, Billing, Branding, Company},
     refs::Contact,
     schema::UUID,
     status::common_status,
@@ -51,6 +53,24 @@ pub struct AgencySpec {
     /// Whom to reach about this agency. Omitted: nobody is named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contact: Option<Contact>,
+    /// The company behind it. Omitted: not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub company: Option<Company>,
+    /// Where the company is. Omitted: not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<Address>,
+    /// What it pays for, and where bills go. Omitted: nothing is agreed. Changing it needs the right `set-limits`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub billing: Option<Billing>,
+    /// How its tenants see the product. Omitted: under the platform's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branding: Option<Branding>,
+    /// Who may work with the agency's tenants, and with everything in them, in Kubernetes. Omitted: the groups of
+    /// `voxplane:<agency>:…` only. Changing it needs the right `set-limits`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["kind".into(), "name".into(), "namespace".into()]))]
+    pub members: Vec<Member>,
     /// The limits that all tenants of the agency share. Changing them needs the right `set-limits`.
     #[serde(default)]
     #[schemars(default = "crate::defaults::object")]

@@ -11,14 +11,14 @@ use k8s_openapi::jiff::Timestamp;
 use k8s_openapi::jiff::civil::{Date, Weekday};
 use k8s_openapi::jiff::tz::TimeZone;
 
-use crate::tenant::{BusinessHours, Day, TimeRange};
+use crate::tenant::{BusinessHours, Day, OpeningDay, SpecialDate, TimeRange};
 
 const DAY: u16 = 24 * 60;
 
 /// Why hours cannot be understood: the field, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadHours {
-    /// Path of the field in the Tenant.
+    /// Path of the field in its object; `spec.timezone` is always the Tenant's.
     pub field: String,
     /// What is wrong with it, and the remedy.
     pub problem: String,
@@ -83,10 +83,23 @@ impl Schedule {
     /// # Errors
     /// The first field that makes no sense.
     pub fn new(hours: &BusinessHours, timezone: &str) -> Result<Self, BadHours> {
+        Self::at_path("spec.businessHours", &hours.weekly, &hours.dates, timezone)
+    }
+
+    /// Understands the hours that stand in the field `path`.
+    ///
+    /// # Errors
+    /// The first field that makes no sense.
+    pub fn at_path(
+        path: &str,
+        usual: &[OpeningDay],
+        special: &[SpecialDate],
+        timezone: &str,
+    ) -> Result<Self, BadHours> {
         let zone = zone(timezone)?;
         let mut weekly = BTreeMap::new();
-        for entry in &hours.weekly {
-            let field = format!("spec.businessHours.weekly[{:?}]", entry.day);
+        for entry in usual {
+            let field = format!("{path}.weekly[{:?}]", entry.day);
             if weekly.insert(entry.day, spans(&entry.ranges, &field)?).is_some() {
                 return Err(bad(field, "the day is listed twice: put all its ranges into one entry"));
             }
@@ -96,14 +109,14 @@ impl Schedule {
                 continue;
             };
             if late.to > DAY + early.from {
-                let field = format!("spec.businessHours.weekly[{:?}]", next(*day));
+                let field = format!("{path}.weekly[{:?}]", next(*day));
                 let problem = format!("its range {early} overlaps the night of {day:?}, {late}: shorten one of them");
                 return Err(bad(field, problem));
             }
         }
         let mut dates = BTreeMap::new();
-        for entry in &hours.dates {
-            let field = format!("spec.businessHours.dates[{}]", entry.date);
+        for entry in special {
+            let field = format!("{path}.dates[{}]", entry.date);
             let date: Date = entry
                 .date
                 .parse()

@@ -5,6 +5,9 @@
 //! | [`agency`], [`tenant`], [`voice_agent`], [`phone_number`], [`knowledge_base`] | one resource kind each |
 //! | [`agent_defaults`], [`effective`] | settings that agents inherit, and what they come to |
 //! | [`hours`] | whether a tenant is open at a time |
+//! | [`duty`] | which entry of a number's schedule counts at a time |
+//! | [`members`] | who may work with an agency or a tenant |
+//! | [`profile`] | who an agency or a tenant is as a business, and how it looks |
 //! | [`refs`] | references and contact details shared by the kinds |
 //! | [`status`] | what every status has, whatever its kind |
 //! | [`conditions`] | condition types and reasons, and how a condition list is updated |
@@ -19,12 +22,15 @@ mod defaults;
 pub mod agency;
 pub mod agent_defaults;
 pub mod conditions;
+pub mod duty;
 pub mod effective;
 pub mod hours;
 pub mod knowledge_base;
 pub mod labels;
+pub mod members;
 pub mod names;
 pub mod phone_number;
+pub mod profile;
 pub mod refs;
 pub mod schema;
 pub mod status;

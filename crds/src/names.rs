@@ -40,8 +40,16 @@ pub const OPERATOR_SERVICE_ACCOUNT: &str = "voxplane-operator";
 
 /// ClusterRole bound in tenant namespaces for people who manage agents, numbers and knowledge.
 pub const TENANT_ADMIN_ROLE: &str = "voxplane-tenant-admin";
+/// ClusterRole bound in tenant namespaces for people who change agents and knowledge, and what numbers do.
+pub const TENANT_EDIT_ROLE: &str = "voxplane-tenant-edit";
 /// ClusterRole bound in tenant namespaces for people who look.
 pub const TENANT_VIEW_ROLE: &str = "voxplane-tenant-view";
+/// ClusterRole bound in agency namespaces for people who manage tenants.
+pub const AGENCY_ADMIN_ROLE: &str = "voxplane-agency-admin";
+/// ClusterRole bound in agency namespaces for people who change tenants.
+pub const AGENCY_EDIT_ROLE: &str = "voxplane-agency-edit";
+/// ClusterRole bound in agency namespaces for people who look.
+pub const AGENCY_VIEW_ROLE: &str = "voxplane-agency-view";
 /// ClusterRole that the operator binds to itself in the namespaces it makes.
 pub const RUNTIME_MANAGER_ROLE: &str = "voxplane-runtime-manager";
 

@@ -1,5 +1,9 @@
 //! `PhoneNumber`: a telephone number and the agent that answers it.
 
+mod routing;
+
+pub use routing::{ScheduleEntry, Squad, SquadAgent, SquadAgentStatus, SquadRouting};
+
 use crate::{
     defaults::{default_from_schema, defaults},
     refs::LocalRef,
@@ -28,7 +32,7 @@ use serde::{Deserialize, Serialize};
     validation = Rule::new("self.metadata.name.size() <= 40")
         .message("the name of a PhoneNumber is at most 40 characters long"),
     printcolumn(name = "Number", type_ = "string", json_path = ".status.number"),
-    printcolumn(name = "Agent", type_ = "string", json_path = ".spec.agentRef.name"),
+    printcolumn(name = "Agent", type_ = "string", json_path = ".status.answers"),
     printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
     printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
     printcolumn(name = "Carrier", type_ = "string", json_path = ".spec.carrier", priority = 1),
@@ -46,7 +50,9 @@ use serde::{Deserialize, Serialize};
         .field_path(".search"),
     validation = Rule::new("!has(oldSelf.search) || self.carrier == oldSelf.carrier")
         .message("`carrier` cannot be changed for a number that is bought: create another PhoneNumber and delete this one")
-        .field_path(".carrier")
+        .field_path(".carrier"),
+    validation = Rule::new("has(self.agentRef) != has(self.squad)")
+        .message("give either `agentRef` (one agent answers) or `squad` (several agents share the calls)")
 )]
 pub struct PhoneNumberSpec {
     /// The number in E.164 form (`+15550100`). Omitted: one is bought, see `search`. Cannot be changed: make another
@@ -62,8 +68,17 @@ pub struct PhoneNumberSpec {
     /// Name of the carrier connection of the agency (`spec.carriers[].name`) that the number belongs to.
     #[schemars(length(min = 1, max = 40), pattern(OBJECT_NAME))]
     pub carrier: String,
-    /// The VoiceAgent that answers.
-    pub agent_ref: LocalRef,
+    /// The VoiceAgent that answers. Omitted: see `squad`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent_ref: Option<LocalRef>,
+    /// Agents that share the calls. Omitted: `agentRef` says who answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub squad: Option<Squad>,
+    /// When another agent answers: the first entry that counts when the call arrives. Omitted: never.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub schedule: Vec<ScheduleEntry>,
     /// What happens to calls that no agent can take.
     #[serde(default)]
     #[schemars(default = "crate::defaults::object")]
@@ -154,13 +169,36 @@ pub struct PhoneNumberStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128))]
     pub dispatch_rule_id: Option<String>,
-    /// `status.id` of the VoiceAgent that answers. Omitted: the agent is not known yet.
+    /// Who answers, in words: the name of the agent, or the squad's routing and how many of its agents are ready
+    /// (`RoundRobin, 2 of 3 ready`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub answers: Option<String>,
+    /// The agents of the squad. Omitted: there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub squad: Vec<SquadAgentStatus>,
+    /// `status.id` of the VoiceAgent that answers. Omitted: the agent is not known yet, or a squad answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 36), pattern(UUID))]
     pub agent_id: Option<String>,
 }
 
 common_status!(PhoneNumberStatus);
+
+impl PhoneNumberSpec {
+    /// The field of every agent that is named, and its name.
+    pub fn agents(&self) -> impl Iterator<Item = (String, &str)> {
+        let alone = self.agent_ref.iter().map(|agent| ("spec.agentRef".to_owned(), agent.name.as_str()));
+        let squad = self.squad.iter().flat_map(|squad| &squad.agents);
+        let squad = squad.map(|agent| (format!("spec.squad.agents[{}]", agent.name), agent.name.as_str()));
+        let at_times = self.schedule.iter();
+        let at_times =
+            at_times.map(|entry| (format!("spec.schedule[{}].agentRef", entry.name), entry.agent_ref.name.as_str()));
+        alone.chain(squad).chain(at_times)
+    }
+}
 
 impl PhoneNumber {
     /// The number: the one of the spec, else the one that was bought.

@@ -16,6 +16,10 @@ pub const E164_OR_PREFIX: &str = r"^\+[1-9]([0-9]{6,14}|[0-9]{0,13}\*)$";
 pub const LANGUAGE: &str = "^[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?$";
 /// An IANA time zone name (`UTC`, `Europe/Berlin`, `America/Argentina/Salta`).
 pub const TIME_ZONE: &str = "^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}$";
+/// An e-mail address, as far as a pattern can tell.
+pub const EMAIL: &str = r"^[^@\s]+@[^@\s]+$";
+/// The address of something on the web that is transferred encrypted.
+pub const HTTPS_URL: &str = r"^https://[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?(:[0-9]{1,5})?(/[^\s]*)?$";
 /// A lower-case UUID.
 pub const UUID: &str = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$";
 

@@ -7,8 +7,9 @@ pub use business_hours::{BusinessHours, Day, OpeningDay, SpecialDate, TimeRange}
 use crate::{
     agent_defaults::AgentDefaults,
     defaults::{default_from_schema, defaults},
+    members::Member,
     refs::Contact,
-    schema::{EXTENDED_RESOURCE, TIME_ZONE, UUID},
+    schema::{EXTENDED_RESOURCE, HTTPS_URL, TIME_ZONE, UUID},
     status::common_status,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -45,6 +46,14 @@ pub struct TenantSpec {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 100))]
     pub display_name: String,
+    /// What kind of business it is (`dental clinic`). Omitted: not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 60))]
+    pub business_type: Option<String>,
+    /// Its website (`https://…`). Omitted: not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 2_048), pattern(HTTPS_URL))]
+    pub website_url: Option<String>,
     /// IANA time zone of the business (`Europe/Berlin`); times spoken to callers and
     /// `businessHours` are in it. Omitted: UTC.
     #[serde(default = "default::timezone")]
@@ -56,6 +65,12 @@ pub struct TenantSpec {
     /// Whom to reach about this tenant. Omitted: nobody is named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contact: Option<Contact>,
+    /// Who may work with the tenant's agents, numbers and knowledge in Kubernetes, beside the members of the agency.
+    /// Omitted: the groups of `voxplane:<agency>:…` only. Changing it needs the right `set-limits` or `set-members`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["kind".into(), "name".into(), "namespace".into()]))]
+    pub members: Vec<Member>,
     /// The tenant's share of the agency's limits. Changing it needs the right `set-limits`.
     #[serde(default)]
     #[schemars(default = "crate::defaults::object")]

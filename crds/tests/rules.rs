@@ -315,3 +315,71 @@ fn hours_end_after_they_begin() {
     let long = json!({"from": "09:00", "to": "10:00", "nextDay": true});
     refused(&verdict!(Tenant, "a", hours(long)), "at most a day long");
 }
+
+#[test]
+fn one_agent_answers_or_a_squad() {
+    let number = |routing: Value| {
+        let mut spec = json!({"number": "+15550100", "carrier": "c"});
+        spec.as_object_mut().unwrap().extend(routing.as_object().unwrap().clone());
+        verdict!(PhoneNumber, "main", spec)
+    };
+    let squad = |squad: Value| number(json!({"squad": squad}));
+    assert_eq!(squad(json!({"agents": [{"name": "a"}, {"name": "b"}]})), "");
+    assert_eq!(squad(json!({"routing": "Priority", "agents": [{"name": "a"}]})), "");
+    assert_eq!(squad(json!({"routing": "Weighted", "agents": [{"name": "a", "weight": 3}, {"name": "b"}]})), "");
+    let both = json!({"agentRef": {"name": "a"}, "squad": {"agents": [{"name": "a"}]}});
+    for neither_or_both in [json!({}), both] {
+        refused(&number(neither_or_both), "give either `agentRef`");
+    }
+    for routing in ["RoundRobin", "Priority"] {
+        let weighted = json!({"routing": routing, "agents": [{"name": "a", "weight": 3}]});
+        refused(&squad(weighted), "only with `routing: Weighted`");
+    }
+}
+
+#[test]
+fn an_entry_of_a_schedule_says_when() {
+    let number = |entry: Value| {
+        let mut entry = entry;
+        entry["name"] = "night".into();
+        entry["agentRef"] = json!({"name": "b"});
+        let spec = json!({"number": "+15550100", "carrier": "c", "agentRef": {"name": "a"}, "schedule": [entry]});
+        verdict!(PhoneNumber, "main", spec)
+    };
+    let night = json!([{"from": "20:00", "to": "06:00", "nextDay": true}]);
+    assert_eq!(number(json!({"weekly": [{"day": "Monday", "ranges": night}]})), "");
+    assert_eq!(number(json!({"dates": [{"date": "2026-12-25", "ranges": night}]})), "");
+    for empty in [json!({}), json!({"weekly": [], "dates": []})] {
+        refused(&number(empty), "never counts");
+    }
+    let backwards = json!([{"from": "20:00", "to": "06:00"}]);
+    refused(&number(json!({"weekly": [{"day": "Monday", "ranges": backwards}]})), "a range ends after it begins");
+}
+
+#[test]
+fn members_are_people_groups_and_accounts_and_never_everybody() {
+    let member = |member: Value| {
+        let members = json!({"members": [member]});
+        let of_agency = verdict!(Agency, "a", members);
+        assert_eq!(of_agency, verdict!(Tenant, "t", members));
+        of_agency
+    };
+    for good in [
+        json!({"kind": "User", "name": "ada@example.com", "role": "Admin"}),
+        json!({"kind": "Group", "name": "CN=Support, OU=People", "role": "Editor"}),
+        json!({"kind": "ServiceAccount", "name": "sync", "namespace": "ci", "role": "Viewer"}),
+    ] {
+        assert_eq!(member(good.clone()), "", "{good}");
+    }
+    let account = |name: &str, namespace: &str| {
+        member(json!({"kind": "ServiceAccount", "name": name, "namespace": namespace, "role": "Admin"}))
+    };
+    refused(&account("sync", ""), "`namespace` is that of a ServiceAccount");
+    refused(&account("Sync Job", "ci"), "a ServiceAccount's name");
+    refused(&account("voxplane-runtime", "vx-other--law"), "those of runtime pods");
+    let person = json!({"kind": "User", "name": "ada@example.com", "namespace": "ci", "role": "Admin"});
+    refused(&member(person), "`namespace` is that of a ServiceAccount");
+    for everybody in ["system:authenticated", "system:masters"] {
+        refused(&member(json!({"kind": "Group", "name": everybody, "role": "Viewer"})), "belong to Kubernetes");
+    }
+}

@@ -96,10 +96,12 @@ fn what_the_samples_refer_to_exists() {
         let namespace = number.metadata.namespace.clone().unwrap();
         let (agency, tenant) = owner(&namespace);
         assert!(tenants.contains(&(names::agency_namespace(&agency), tenant.clone())), "no tenant for {namespace}");
-        assert!(agents.iter().any(|agent| {
-            agent.metadata.name.as_ref() == Some(&number.spec.agent_ref.name)
-                && agent.metadata.namespace == number.metadata.namespace
-        }));
+        for (field, name) in number.spec.agents() {
+            let found = agents.iter().any(|agent| {
+                agent.metadata.name.as_deref() == Some(name) && agent.metadata.namespace == number.metadata.namespace
+            });
+            assert!(found, "{field}: there is no VoiceAgent {name} in {namespace}");
+        }
         let agency = agencies.iter().find(|one| one.metadata.name.as_ref() == Some(&agency)).unwrap();
         let carrier = agency.spec.carriers.iter().find(|carrier| carrier.name == number.spec.carrier).unwrap();
         let Some(known) = number.spec.number.as_deref() else {

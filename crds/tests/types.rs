@@ -4,7 +4,7 @@
 
 use serde_json::json;
 use voxplane_crds::{
-    AgencySpec, PhoneNumber, TenantSpec, VoiceAgentSpec,
+    AgencySpec, PhoneNumber, PhoneNumberSpec, TenantSpec, VoiceAgentSpec,
     agency::NumberGrant,
     effective,
     voice_agent::{VadCustom, VadPreset},
@@ -95,4 +95,28 @@ fn grants_cover_a_number_or_a_prefix_for_named_tenants_or_all() {
     assert!(!grant("+15550100", &[]).grants("+155501001", "a"));
     assert!(grant("+1555*", &[]).grants("+15550199", "anyone"));
     assert!(!grant("+1555*", &[]).grants("+15560199", "anyone"));
+}
+
+#[test]
+fn every_agent_that_a_number_names_is_known_with_its_field() {
+    let spec: PhoneNumberSpec = serde_json::from_value(json!({
+        "number": "+15550100", "carrier": "c", "squad": {"agents": [{"name": "anna"}, {"name": "ben"}]},
+        "schedule": [{"name": "night", "dates": [{"date": "2026-12-25"}], "agentRef": {"name": "cara"}}],
+    }))
+    .unwrap();
+    let named: Vec<_> = spec.agents().map(|(field, name)| format!("{field} {name}")).collect();
+    let expected = ["spec.squad.agents[anna] anna", "spec.squad.agents[ben] ben", "spec.schedule[night].agentRef cara"];
+    assert_eq!(named, expected);
+    assert_eq!(spec.squad.unwrap().routing.as_str(), "RoundRobin");
+}
+
+#[test]
+fn a_brand_hides_nothing_unless_somebody_says_so() {
+    let branding = |branding: serde_json::Value| {
+        let spec: AgencySpec = serde_json::from_value(json!({"branding": branding})).unwrap();
+        spec.branding.unwrap()
+    };
+    assert!(!branding(json!({"productName": "Sona"})).hide_platform);
+    assert!(branding(json!({"hidePlatform": true})).hide_platform);
+    assert_eq!(AgencySpec::default().branding, None);
 }

@@ -301,3 +301,49 @@ fn preflight_finds_what_stands_in_the_way() {
     assert_eq!(failed(&suspend, &here), ["Tenant dental-clinic"]);
     assert_eq!(failed(&|_| {}, &Platform { api_ready: Some(0), ..platform() }), ["API"]);
 }
+
+/// The number of the healthy clinic with a squad, one of which is paused.
+fn with_squad() -> World {
+    let mut world = world("healthy");
+    let spec = world.numbers[0].data["spec"].as_object_mut().unwrap();
+    spec.remove("agentRef");
+    spec.insert(
+        "squad".to_owned(),
+        json!({"routing": "Priority", "agents": [{"name": "night-desk"}, {"name": "receptionist"}]}),
+    );
+    world
+}
+
+#[test]
+fn one_agent_of_a_squad_that_works_is_enough() {
+    let verdicts = |world: &World| -> Vec<(String, call::Verdict)> {
+        let preflight = Preflight::of("+15550100", world, &platform(), now());
+        let of_agents = preflight.checks.into_iter().filter(|check| check.what.starts_with("VoiceAgent"));
+        of_agents.map(|check| (check.what, check.verdict)).collect()
+    };
+    let (night, day) = ("VoiceAgent night-desk".to_owned(), "VoiceAgent receptionist".to_owned());
+    let mut world = with_squad();
+    assert_eq!(verdicts(&world), [(night.clone(), call::Verdict::Warning), (day.clone(), call::Verdict::Ok)]);
+    assert!(Preflight::of("+15550100", &world, &platform(), now()).answered);
+    *world.agents[0].data.pointer_mut("/status/slots/busy").unwrap() = json!(4);
+    assert_eq!(verdicts(&world), [(night, call::Verdict::Failed), (day, call::Verdict::Ok)]);
+    let preflight = Preflight::of("+15550100", &world, &platform(), now());
+    assert!(!preflight.answered, "one is paused, the other has no free slot");
+}
+
+#[test]
+fn who_answers_a_number_is_shown_from_both_sides() {
+    let mut world = with_squad();
+    assert!(status_text(&world, None).contains("+15550100 → Priority of night-desk, receptionist"));
+    world.numbers[0].data["spec"]["schedule"] = json!([{"name": "holiday", "agentRef": {"name": "night-desk"}}]);
+    assert!(status_text(&world, None).contains("holiday → night-desk at times"));
+    let numbers = |agent: &str| {
+        let found = world.agents.iter().find(|one| one.metadata.name.as_deref() == Some(agent)).unwrap();
+        Explanation::of(found, &world, now()).numbers.len()
+    };
+    assert_eq!((numbers("night-desk"), numbers("receptionist")), (1, 1));
+    world.agencies[0].data["spec"]["company"] = json!({"name": "Brightline Voice Inc."});
+    world.agencies[0].data["spec"]["billing"] = json!({"plan": "growth"});
+    let text = status_text(&world, None);
+    assert!(text.contains("Brightline Voice Inc.") && text.contains("plan growth"), "{text}");
+}

@@ -39,6 +39,7 @@ pub mod identity;
 pub mod kind;
 pub mod knowledge_base;
 pub mod livekit;
+pub mod members;
 pub mod metrics;
 pub mod namespaces;
 pub mod phone_number;

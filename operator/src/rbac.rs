@@ -10,8 +10,9 @@
 //! - namespaces: get, list, watch, create, patch, delete. [`agency`](crate::agency), [`tenant`](crate::tenant).
 //! - `rbac.authorization.k8s.io` rolebindings: get, create, patch. The first thing in a namespace just made
 //!   ([`namespaces`](crate::namespaces)).
-//! - `rbac.authorization.k8s.io` clusterroles named `voxplane-tenant-admin`, `voxplane-tenant-view`,
-//!   `voxplane-runtime-manager`: bind. No other role can be given away.
+//! - `rbac.authorization.k8s.io` clusterroles named `voxplane-agency-admin`, `voxplane-agency-edit`,
+//!   `voxplane-agency-view`, `voxplane-tenant-admin`, `voxplane-tenant-edit`, `voxplane-tenant-view`,
+//!   `voxplane-runtime-manager`: bind. No other role can be given away ([`members`](crate::members)).
 //! - `apps` deployments, and pods: list, watch. [`voice_agent`](crate::voice_agent), [`pool`](crate::pool).
 //! - nodes: list, watch. Which take no new pods; their metadata, and of the closed ones only
 //!   ([`pool::closed_nodes`](crate::pool::closed_nodes)).

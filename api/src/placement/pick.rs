@@ -27,6 +27,18 @@ pub struct Candidate {
     pub capabilities: HashSet<String>,
 }
 
+impl Candidate {
+    /// Whether it takes one more call, of whatever needs.
+    pub fn is_free(&self) -> bool {
+        !self.draining && self.busy < self.slots
+    }
+}
+
+/// The same of a pod as the database knows it.
+pub fn has_free_slot(pod: &PodSession) -> bool {
+    !pod.draining && pod.busy < pod.slots
+}
+
 /// What a call needs of a pod.
 #[derive(Debug, Clone, Copy)]
 pub enum Need<'a> {

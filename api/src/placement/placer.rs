@@ -1,5 +1,6 @@
 //! Acts on the decisions: finds the caller, and hands the call over or turns it away.
 
+mod full;
 mod handover;
 mod serve;
 
@@ -17,6 +18,7 @@ use voxplane_platform::error_chain::ErrorChain;
 use voxplane_store::calls::{self, CallStatus, LiveCall};
 use voxplane_store::{AgentId, CallId, Db, Scope, StoreError, TenantId};
 
+use super::answers::Arrival;
 use super::resolve::{RefusalReason, Resolution, Route, resolve};
 use crate::cluster::Directory;
 use crate::control::Registry;
@@ -231,7 +233,7 @@ impl Placer {
             Found::Served => return Ok(Outcome::Duplicate),
             Found::Nobody => return Ok(Outcome::NoCaller),
         };
-        let route = match self.route(room, &caller, Timestamp::now()) {
+        let route = match self.route(room, &caller, Timestamp::now(), None).await? {
             Ok(route) => route,
             Err(outcome) => {
                 // No call row: nobody owns this call. The carrier gets 486.
@@ -261,7 +263,7 @@ impl Placer {
             Found::Served => return Ok(Outcome::Duplicate),
             Found::Nobody => return Ok(Outcome::NoCaller),
         };
-        match self.route(&call.room, &caller, call.created_at) {
+        match self.route(&call.room, &caller, call.created_at, Some(call.agent)).await? {
             // Else re-pointed or removed meanwhile: this call's owner is not the number's any more.
             Ok(route) if is_same(call, &route) => self.serve(known(call, &caller, &route)).await,
             _ => {
@@ -288,11 +290,20 @@ impl Placer {
         }
     }
 
-    /// Whose call it is; else why nobody's. The time is that of its arrival, so that a call that is placed again is
-    /// still the same agent's when the tenant has closed meanwhile.
-    fn route(&self, room: &str, caller: &Leg, arrived: Timestamp) -> Result<Route, Outcome> {
+    /// Whose call it is; else why nobody's. The time is that of its arrival, and `agent` the one that has it already, so
+    /// that a call that is placed again is still the same agent's when the tenant has closed meanwhile.
+    async fn route(
+        &self,
+        room: &str,
+        caller: &Leg,
+        arrived: Timestamp,
+        agent: Option<AgentId>,
+    ) -> Result<Result<Route, Outcome>, PlaceError> {
         let dialled = caller.dialled.as_ref().map(|number| number.expose().as_str()).unwrap_or_default();
-        match resolve(&self.parts.directory, dialled, caller.trunk_id.as_deref(), arrived) {
+        let full =
+            if agent.is_none() { self.full_pools(dialled, caller.trunk_id.as_deref()).await? } else { HashSet::new() };
+        let arrival = Arrival { at: arrived, room, agent: agent.map(|agent| agent.0), full };
+        Ok(match resolve(&self.parts.directory, dialled, caller.trunk_id.as_deref(), arrival) {
             Resolution::Routed(route) => Ok(*route),
             Resolution::Stranger => {
                 info!(livekit.room = shown(room), "a caller dialled a number that no tenant has");
@@ -302,7 +313,7 @@ impl Placer {
                 warn!(livekit.room = shown(room), namespace, phone_number, reason, "a call cannot be routed");
                 Err(Outcome::Unroutable)
             }
-        }
+        })
     }
 
     /// Whatever went wrong: the caller hears no dead air, and a call row that exists ends.

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use kube::ResourceExt as _;
 use serde_json::Value;
 use uuid::Uuid;
@@ -17,6 +16,7 @@ use voxplane_store::TenantId;
 use voxplane_store::calls::{Limit, Limits};
 use voxplane_telephony::E164;
 
+use super::answers::{self, Arrival};
 use super::canary::Canary;
 use super::compile::{compile, hash};
 use super::hours::{self, Action};
@@ -73,6 +73,8 @@ pub struct Route {
     pub verdict: Verdict,
     /// What the tenant's business hours meant, for the ledger; `None`: it has none.
     pub hours: Option<Value>,
+    /// Why this agent answers, for the ledger; `None`: the number only ever has one.
+    pub routing: Option<Value>,
 }
 
 /// Whether a routed call is served.
@@ -128,8 +130,14 @@ impl RefusalReason {
     }
 }
 
-/// Decides about a caller who dialled `dialled` over LiveKit's trunk `trunk`, and who arrived at `now`.
-pub fn resolve(world: &Directory, dialled: &str, trunk: Option<&str>, now: Timestamp) -> Resolution {
+/// Decides about a caller who dialled `dialled` over LiveKit's trunk `trunk`.
+pub fn resolve<'a>(
+    world: &Directory,
+    dialled: &str,
+    trunk: Option<&str>,
+    arrival: impl Into<Arrival<'a>>,
+) -> Resolution {
+    let arrival = arrival.into();
     let Ok(number) = E164::parse_sip(dialled) else { return Resolution::Stranger };
     let number = number.as_str();
     let Some(claim) = claim(world, number, trunk) else { return Resolution::Stranger };
@@ -142,17 +150,19 @@ pub fn resolve(world: &Directory, dialled: &str, trunk: Option<&str>, now: Times
     let Some((agency_id, tenant_id)) = ids(&agency, &tenant) else {
         return unroutable("its agency or tenant is not registered yet");
     };
-    let Some(agent) = world.agent(&namespace, &claim.spec.agent_ref.name) else {
-        return unroutable("its agent does not exist");
+    let answerer = match answers::decide(world, &claim, &tenant, &arrival) {
+        Ok(answerer) => answerer,
+        Err(reason) => return unroutable(reason),
     };
-    let Some(agent_id) = id_of(agent.status.as_ref()) else {
-        return unroutable("its agent is not registered yet");
-    };
-    let owner = Owner { agency: agency_id, tenant: tenant_id, agent: agent_id };
+    let agent = &answerer.agent;
+    let owner = Owner { agency: agency_id, tenant: tenant_id, agent: answerer.id };
     let settings = effective(&agency.spec, &tenant.spec, &agent.spec);
-    let hours = hours::decide(&tenant, settings.closed.map(|closed| closed.value), now);
+    let closed = settings.closed.map(|closed| closed.value).filter(|_| !answerer.by_schedule);
+    let hours = hours::decide(&tenant, closed, arrival.at);
     let Some(hours) = hours else {
-        return Resolution::Routed(Box::new(route(world, owner, number, &claim, &agency, &tenant, &agent)));
+        let mut route = route(world, owner, number, &claim, &agency, &tenant, agent);
+        route.routing = answerer.entry;
+        return Resolution::Routed(Box::new(route));
     };
     // Only whoever is closed hands over: the other agent answers whatever its own `closed` says.
     let other = match &hours.action {
@@ -161,8 +171,9 @@ pub fn resolve(world: &Directory, dialled: &str, trunk: Option<&str>, now: Times
     };
     let mut route = match &other {
         Some((other, id)) => route(world, Owner { agent: *id, ..owner }, number, &claim, &agency, &tenant, other),
-        None => route(world, owner, number, &claim, &agency, &tenant, &agent),
+        None => route(world, owner, number, &claim, &agency, &tenant, agent),
     };
+    route.routing = answerer.entry;
     apply_hours(&mut route, hours, other.is_some());
     Resolution::Routed(Box::new(route))
 }
@@ -245,12 +256,13 @@ fn route(
         verdict: verdict(agency, tenant, agent, &busy_message),
         busy_message: Some(busy_message).filter(|text| !text.is_empty()),
         hours: None,
+        routing: None,
     }
 }
 
 /// Where the agent's new calls go. The operator says it, because while `runtime.placement` changes only it knows which
 /// of two pools is ready. What it has not said yet, or cannot have said, is what the agent asks for.
-fn pool_of(agent: &VoiceAgent) -> PoolId {
+pub(super) fn pool_of(agent: &VoiceAgent) -> PoolId {
     let namespace = agent.namespace().unwrap_or_default();
     let asked = |placement| PoolId::asked_for(&namespace, &agent.name_any(), placement);
     let said = agent.status.as_ref().and_then(|status| status.pool.as_deref()).and_then(PoolId::parse);
@@ -296,6 +308,11 @@ fn verdict(agency: &Agency, tenant: &Tenant, agent: &VoiceAgent, busy: &str) -> 
     } else {
         Verdict::Serve
     }
+}
+
+/// The PhoneNumber that a caller reaches over a trunk, if any.
+pub(super) fn claim_of(world: &Directory, dialled: &str, trunk: Option<&str>) -> Option<Arc<PhoneNumber>> {
+    claim(world, E164::parse_sip(dialled).ok()?.as_str(), trunk)
 }
 
 /// The claim that holds: accepted by the operator, over its own agency's trunk; ties: oldest, then id.

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::code::Code;
 use super::error::ApiError;
 use super::router::App;
+use super::white_label::WhiteLabel;
 use crate::auth::{Permission, Principal, TokenError};
 
 /// The authenticated caller. A handler that takes it cannot be reached without a valid token.
@@ -40,7 +41,12 @@ impl FromRequestParts<Arc<App>> for Caller {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
         let token = bearer(&parts.headers)?;
         match app.tokens.verify_access(token) {
-            Ok(principal) => Ok(Self(principal)),
+            Ok(principal) => {
+                if let Some(label) = parts.extensions.get::<WhiteLabel>() {
+                    label.ask(app, &principal);
+                }
+                Ok(Self(principal))
+            }
             Err(TokenError::Expired) => {
                 Err(ApiError::new(Code::AuthTokenExpired, "the token has expired; log in again"))
             }

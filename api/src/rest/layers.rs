@@ -10,18 +10,21 @@ use tracing::info;
 use uuid::Uuid;
 
 use super::error::finish;
+use super::white_label::WhiteLabel;
 
 /// Header that carries the request id both ways.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Takes the caller's request id or makes one, completes error bodies, logs the request. The log has the route, never
 /// the path: paths carry ids, and query strings may carry numbers.
-pub async fn around(request: Request, next: Next) -> Response {
+pub async fn around(mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = given_id(&request).unwrap_or_else(|| Uuid::now_v7().to_string());
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str).to_owned();
-    let mut response = finish(next.run(request).await, &id);
+    let label = WhiteLabel::default();
+    request.extensions_mut().insert(label.clone());
+    let mut response = label.apply(finish(next.run(request).await, &id)).await;
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }

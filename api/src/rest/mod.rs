@@ -11,6 +11,7 @@ mod problems;
 mod router;
 mod routes;
 mod views;
+mod white_label;
 
 pub use code::Code;
 pub use document::openapi;

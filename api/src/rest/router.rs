@@ -65,6 +65,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         OpenApiRouter::new()
             .merge(r::auth::router())
             .merge(r::resources::router())
+            .merge(r::branding::router())
             .merge(r::agents::router())
             .merge(r::calls::router())
             .merge(r::service::router()),

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::needless_pass_by_value, missing_docs, reason = "helpers of tests")]
 
+mod branding;
 mod contract;
 mod document;
 #[cfg(feature = "test-postgres")]

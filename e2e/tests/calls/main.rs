@@ -10,4 +10,5 @@ mod digest;
 mod hours;
 mod limits;
 mod question;
+mod routing;
 mod tenants;

@@ -47,6 +47,9 @@ async fn limits_need_the_right_to_set_them() -> Result<()> {
     let privileged = [
         ("Agency", json!({"quotas": {"maxTenants": 101}}), "spec.quotas"),
         ("Agency", json!({"suspended": true}), "spec.suspended"),
+        ("Agency", json!({"billing": {"plan": "growth"}}), "spec.billing"),
+        ("Agency", json!({"members": [{"kind": "User", "name": EDITOR, "role": "Admin"}]}), "spec.members"),
+        ("Tenant", json!({"members": [{"kind": "User", "name": EDITOR, "role": "Viewer"}]}), "spec.members"),
         ("Agency", json!({"carriers": carriers}), "spec.carriers"),
         ("Tenant", json!({"quotas": {"concurrentCalls": {"max": 11}}}), "spec.quotas"),
         ("Tenant", json!({"suspended": true}), "spec.suspended"),
@@ -67,7 +70,7 @@ async fn limits_need_the_right_to_set_them() -> Result<()> {
         assert_eq!(verdict(&admin, kind, "p", spec).await?, "", "{kind} {spec} by the administrator");
     }
     for (kind, spec) in [
-        ("Agency", json!({"displayName": "A", "quotas": {"maxTenants": 5}})),
+        ("Agency", json!({"displayName": "A", "quotas": {"maxTenants": 5}, "branding": {"productName": "Sona"}})),
         ("Tenant", json!({"displayName": "T", "quotas": {"concurrentCalls": {"max": 3}}})),
         ("VoiceAgent", json!({"displayName": "V", "runtime": {"replicas": 2}})),
         (

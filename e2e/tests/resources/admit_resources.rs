@@ -176,7 +176,21 @@ async fn bad_objects_are_refused_with_the_fix() -> Result<()> {
         ),
         ("PhoneNumber", "n", number("15550100"), "should match"),
         ("PhoneNumber", "n", number("+1 555 0100"), "should match"),
-        ("PhoneNumber", "n", json!({"number": "+15550100"}), "spec.agentRef: Required value"),
+        ("PhoneNumber", "n", json!({"number": "+15550100"}), "spec.carrier: Required value"),
+        ("PhoneNumber", "n", json!({"number": "+15550100", "carrier": "c"}), "give either `agentRef`"),
+        (
+            "PhoneNumber",
+            "n",
+            json!({"number": "+15550100", "carrier": "c", "squad": {"agents": [{"name": "a"}, {"name": "a"}]}}),
+            "Duplicate value",
+        ),
+        // Who an agency is
+        ("Agency", "a", json!({"company": {"website": "http://a.example"}}), "should match"),
+        ("Agency", "a", json!({"company": {"website": "https://-a.example"}}), "should match"),
+        ("Agency", "a", json!({"billing": {"email": "nobody"}}), "should match"),
+        ("Agency", "a", json!({"branding": {"logoUrl": "logo.svg"}}), "should match"),
+        ("Agency", "a", json!({"branding": {"colours": {"primary": "red"}}}), "should match"),
+        ("Tenant", "t", json!({"websiteUrl": "javascript:alert(1)"}), "should match"),
         // KnowledgeBase
         ("KnowledgeBase", "k", json!({"sources": [{"name": "a"}]}), "needs the block `inline`"),
         ("KnowledgeBase", "k", json!({"sources": [text(200_001)]}), "may not be more than 200000"),

@@ -6,5 +6,6 @@ mod admit_accounts;
 mod admit_resources;
 mod guard_rails;
 mod lifecycle;
+mod members;
 mod number_claims;
 mod young_pods;

@@ -116,25 +116,46 @@ fn checks(number: &str, world: &World, platform: &Platform, now: Timestamp) -> V
     checks.push(owner(Kind::Tenant, tenant, world, now));
     checks.push(resource(&format!("PhoneNumber {}", claim.name_any()), claim, now));
     checks.push(trunk(claim, agency));
-    let name = text_of(claim, "/spec/agentRef/name");
-    let agents = crate::world::within(&world.agents, &namespace);
-    match agents.iter().find(|agent| agent.name_any() == name) {
-        Some(agent) => {
-            checks.push(resource(&format!("VoiceAgent {name}"), agent, now));
-            checks.push(slots(agent));
-        }
-        None if name.is_empty() => {
-            let message = "the number names no single agent; who takes a call is decided when it comes";
-            checks.push(check("agent", Verdict::Unknown, message, ""));
-        }
-        None => {
-            let remedy = "Create the agent, or correct spec.agentRef.";
-            checks.push(check("agent", Verdict::Failed, format!("there is no VoiceAgent {name:?}"), remedy));
-        }
-    }
+    checks.extend(answerers(claim, &crate::world::within(&world.agents, &namespace), now));
     checks.push(quota(tenant, agency));
     checks.push(access(claim, agency));
     checks
+}
+
+/// The agent that answers, or every agent of the squad: of those one that works is enough.
+fn answerers(claim: &DynamicObject, agents: &[&DynamicObject], now: Timestamp) -> Vec<Check> {
+    let squad = claim.data.pointer("/spec/squad/agents").and_then(Value::as_array);
+    let name = text_of(claim, "/spec/agentRef/name");
+    let Some(squad) = squad.filter(|_| name.is_empty()) else {
+        return if name.is_empty() {
+            let message = "the number names neither an agent nor a squad";
+            vec![check("agent", Verdict::Failed, message, "Set spec.agentRef or spec.squad.")]
+        } else {
+            answerer("spec.agentRef", name, agents, now)
+        };
+    };
+    let mut checks: Vec<_> = squad
+        .iter()
+        .filter_map(|member| member["name"].as_str())
+        .map(|name| answerer("spec.squad.agents", name, agents, now))
+        .collect();
+    let works = |checks: &[Check]| checks.iter().all(|check| check.verdict != Verdict::Failed);
+    if checks.iter().any(|checks| works(checks)) {
+        for check in checks.iter_mut().flatten().filter(|check| check.verdict == Verdict::Failed) {
+            check.verdict = Verdict::Warning;
+        }
+    }
+    checks.into_iter().flatten().collect()
+}
+
+fn answerer(field: &str, name: &str, agents: &[&DynamicObject], now: Timestamp) -> Vec<Check> {
+    match agents.iter().find(|agent| agent.name_any() == name) {
+        Some(agent) => vec![resource(&format!("VoiceAgent {name}"), agent, now), slots(agent)],
+        None => {
+            let remedy = format!("Create the agent, or correct {field}.");
+            vec![check("agent", Verdict::Failed, format!("there is no VoiceAgent {name:?}"), &remedy)]
+        }
+    }
 }
 
 fn is_for(claim: &DynamicObject, number: &str) -> bool {

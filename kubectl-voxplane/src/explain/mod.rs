@@ -84,13 +84,12 @@ impl Explanation {
     }
 }
 
-/// Whether a number names the agent, alone or in a squad.
+/// Whether a number names the agent: alone, in a squad, or at given times.
 fn leads_to(number: &DynamicObject, agent: &str) -> bool {
-    let squad = number.data.pointer("/spec/squad");
-    let members = squad.and_then(|squad| squad.get("agents").unwrap_or(squad).as_array());
-    let named =
-        |member: &Value| [&member["name"], &member["agentRef"]["name"]].iter().any(|name| name.as_str() == Some(agent));
-    text_of(number, "/spec/agentRef/name") == agent || members.into_iter().flatten().any(named)
+    let list = |pointer| number.data.pointer(pointer).and_then(Value::as_array).into_iter().flatten();
+    text_of(number, "/spec/agentRef/name") == agent
+        || list("/spec/squad/agents").any(|member| member["name"] == agent)
+        || list("/spec/schedule").any(|entry| entry["agentRef"]["name"] == agent)
 }
 
 fn number_node(number: &DynamicObject, now: Timestamp) -> Node {

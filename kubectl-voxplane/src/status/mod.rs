@@ -65,6 +65,8 @@ fn agency(world: &World, name: &str, now: Timestamp) -> Node {
     };
     node.facts.push(count(tenants.len(), "tenant"));
     if let Some(agency) = world.agency(name) {
+        node.facts.extend(given(agency, "/spec/company/name", ""));
+        node.facts.extend(given(agency, "/spec/billing/plan", "plan "));
         for carrier in agency.data.pointer("/status/carriers").and_then(Value::as_array).into_iter().flatten() {
             let (name, message) = (carrier["name"].as_str().unwrap_or("?"), carrier["message"].as_str());
             let numbers = usize::try_from(carrier["numbers"].as_i64().unwrap_or_default()).unwrap_or_default();
@@ -78,6 +80,12 @@ fn agency(world: &World, name: &str, now: Timestamp) -> Node {
     node
 }
 
+/// What somebody wrote about an agency or a tenant, if they did.
+fn given(object: &DynamicObject, pointer: &str, before: &str) -> Option<String> {
+    let text = text_of(object, pointer);
+    (!text.is_empty()).then(|| format!("{before}{text}"))
+}
+
 fn tenant(world: &World, agency: &str, name: &str, now: Timestamp) -> Node {
     let namespace = world::home(agency, name);
     let mut node = match world.tenant(agency, name) {
@@ -87,6 +95,7 @@ fn tenant(world: &World, agency: &str, name: &str, now: Timestamp) -> Node {
             Node::bare(Kind::Tenant, Some(agency_namespace(agency)), name, finding)
         }
     };
+    node.facts.extend(world.tenant(agency, name).and_then(|tenant| given(tenant, "/spec/businessType", "")));
     let agents = within(&world.agents, &namespace);
     let pools = pools(world, &namespace, &agents, now);
     node.children.extend(within(&world.bases, &namespace).into_iter().map(|base| knowledge_base(base, now)));
@@ -123,13 +132,27 @@ fn phone_number(found: &DynamicObject, now: Timestamp) -> Node {
     let mut node = Node::of(Kind::PhoneNumber, found, health::of_resource(found, now));
     let number = Some(text_of(found, "/spec/number")).filter(|number| !number.is_empty());
     let number = number.unwrap_or_else(|| text_of(found, "/status/number"));
-    let agent = Some(text_of(found, "/spec/agentRef/name")).filter(|agent| !agent.is_empty());
     node.facts.push(format!(
         "{} → {}",
         if number.is_empty() { "no number yet" } else { number },
-        agent.unwrap_or("no single agent")
+        answers(found).unwrap_or_else(|| "nobody".to_owned())
     ));
+    let schedule = found.data.pointer("/spec/schedule").and_then(Value::as_array);
+    node.facts.extend(schedule.into_iter().flatten().filter_map(|entry| {
+        Some(format!("{} → {} at times", entry["name"].as_str()?, entry["agentRef"]["name"].as_str()?))
+    }));
     node
+}
+
+/// Who answers a number: one agent, or several.
+fn answers(found: &DynamicObject) -> Option<String> {
+    let name = text_of(found, "/spec/agentRef/name");
+    if !name.is_empty() {
+        return Some(name.to_owned());
+    }
+    let squad = found.data.pointer("/spec/squad")?;
+    let names: Vec<_> = squad["agents"].as_array()?.iter().filter_map(|member| member["name"].as_str()).collect();
+    Some(format!("{} of {}", squad["routing"].as_str().unwrap_or("RoundRobin"), names.join(", ")))
 }
 
 /// A tenant's pools, by name. Usually all its agents share one.

@@ -8,10 +8,12 @@ use k8s_openapi::api::rbac::v1::RoleBinding;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use serde::Serialize;
 use voxplane_crds::labels;
+use voxplane_crds::members::MemberRole;
 
 use super::validate::Valid;
 use crate::apply::Applier;
 use crate::error::Error;
+use crate::members;
 use crate::namespaces::ensure::{ensure_namespace, ensure_quota};
 use crate::namespaces::{self, Counting};
 
@@ -26,6 +28,8 @@ pub struct Desired {
     pub quota: ResourceQuota,
     /// No pod runs there; if one does, it reaches nothing.
     pub isolation: NetworkPolicy,
+    /// Who may manage and look at the tenants.
+    pub people: Vec<RoleBinding>,
 }
 
 /// Everything an agency needs.
@@ -54,7 +58,19 @@ pub fn all(valid: &Valid) -> Desired {
                 ..NetworkPolicySpec::default()
             }),
         },
+        people: people(valid, &own),
     }
+}
+
+/// One binding per role, whether somebody has it or not: who leaves the list leaves the binding, and none has to be
+/// looked for.
+fn people(valid: &Valid, own: &BTreeMap<String, String>) -> Vec<RoleBinding> {
+    let with = |role: MemberRole| {
+        let cluster_role = members::in_agency(role);
+        let subjects = members::subjects(&valid.members, role);
+        namespaces::binding(namespaces::meta(&valid.namespace, cluster_role, own), cluster_role, subjects)
+    };
+    MemberRole::ALL.map(with).into()
 }
 
 impl Desired {
@@ -67,6 +83,9 @@ impl Desired {
         apply.ensure(&self.operator).await?;
         let counting = ensure_quota(&self.quota, apply).await?;
         apply.ensure(&self.isolation).await?;
+        for binding in &self.people {
+            apply.ensure(binding).await?;
+        }
         Ok(counting)
     }
 }

@@ -37,6 +37,25 @@ fn everything_that_is_made() {
 }
 
 #[test]
+fn members_are_bound_in_the_agencys_namespace_and_a_role_that_nobody_has_to_nobody() {
+    let mut agency = agency("brightline");
+    agency.spec.members =
+        serde_yaml_ng::from_str("[{kind: ServiceAccount, name: sync, namespace: ci, role: Admin}]").unwrap();
+    let people = build::all(&validate::check(&agency, &seen()).unwrap()).people;
+    let found: Vec<_> = people
+        .iter()
+        .map(|one| (one.role_ref.name.as_str(), one.subjects.as_ref().map(Vec::len), one.metadata.namespace.as_deref()))
+        .collect();
+    let home = Some("vx-brightline");
+    let expected = [
+        ("voxplane-agency-admin", Some(1), home),
+        ("voxplane-agency-edit", Some(0), home),
+        ("voxplane-agency-view", Some(0), home),
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
 fn a_foreign_namespace_is_not_taken_over() {
     let foreign = namespaces::namespace("vx-brightline", labels::for_agency("brightline", "somebody-else"));
     let seen = Observed { namespace: Some(foreign), ..seen() };

@@ -7,6 +7,7 @@ use kube::ResourceExt as _;
 use uuid::Uuid;
 use voxplane_crds::agency::{CarrierConnection, CarrierType};
 use voxplane_crds::conditions::reasons;
+use voxplane_crds::members::Member;
 use voxplane_crds::{Agency, names};
 use voxplane_telephony::{CarrierKind, SipCarrier, SipLogin};
 
@@ -25,6 +26,8 @@ pub struct Valid {
     pub namespace: String,
     /// Tenants it may have.
     pub max_tenants: i32,
+    /// Who may work with its tenants.
+    pub members: Vec<Member>,
     /// The namespace of the platform, where the operator's ServiceAccount lives.
     pub system_namespace: String,
     /// Its connections, as LiveKit should have them.
@@ -67,6 +70,7 @@ pub fn check(agency: &Agency, seen: &Observed) -> Result<Valid, Problem> {
         holder: Holder { agency_id, agency: name },
         namespace,
         max_tenants: agency.spec.quotas.max_tenants,
+        members: agency.spec.members.clone(),
         system_namespace: seen.system_namespace.clone(),
         connections,
         problems,

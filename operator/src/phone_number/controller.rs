@@ -1,5 +1,6 @@
 //! Which phone numbers a change concerns.
 
+use voxplane_crds::PhoneNumber;
 use voxplane_crds::names::{self, NamespaceOwner};
 
 use crate::watch::{Change, Extent, ObjectKey, Stores, decoded};
@@ -39,12 +40,16 @@ pub fn affected(change: &Change, stores: &Stores) -> Vec<ObjectKey> {
             .numbers
             .within(agent.namespace.as_deref().unwrap_or_default())
             .iter()
-            .filter(|number| decoded(number).is_some_and(|number| number.spec.agent_ref.name == agent.name))
+            .filter(|number| decoded(number).is_some_and(|number| names(number, &agent.name)))
             .map(|number| ObjectKey::of(&**number))
             .collect(),
         Change::Database => Stores::all_keys(&stores.numbers),
         Change::KnowledgeBase(..) | Change::Namespace { .. } | Change::Pool { .. } | Change::ControlCa => Vec::new(),
     }
+}
+
+fn names(number: &PhoneNumber, agent: &str) -> bool {
+    number.spec.agents().any(|(_, name)| name == agent)
 }
 
 fn number_of(key: &ObjectKey, stores: &Stores) -> Option<String> {

@@ -4,6 +4,7 @@
 //! belongs to the agency. Pointing it to another agent writes nothing to LiveKit; the API looks that up for every call.
 //! Where the connection is an account at a carrier, the number is bought there if need be, and its calls are sent to us.
 
+mod answers;
 mod cleanup;
 pub mod controller;
 mod observe;

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use kube::ResourceExt as _;
-use voxplane_crds::{PhoneNumber, VoiceAgent};
+use voxplane_crds::PhoneNumber;
 use voxplane_store::resources::ResourceKind;
 use voxplane_telephony::E164;
 
+use super::answers::Named;
 use super::order::CarrierPart;
 use crate::context::Context;
 use crate::error::Error;
@@ -29,8 +30,8 @@ pub struct Observed {
     pub claimed: BTreeSet<E164>,
     /// How far the carrier is.
     pub carrier: CarrierPart,
-    /// The agent it names, if it exists.
-    pub agent: Option<VoiceAgent>,
+    /// The agents it names, as far as they exist.
+    pub agents: Named,
     /// Its carrier connection in LiveKit; `None`: nothing is known yet.
     pub connection: Option<Connection>,
     /// Whether a LiveKit is configured.
@@ -62,9 +63,15 @@ pub async fn read(number: &PhoneNumber, ctx: &Context) -> Result<Observed, Error
         holds: e164.is_some_and(|e164| claims.holder(&e164) == Some(&own)),
         claimed: claims.of_others(&own),
         carrier: CarrierPart::default(),
-        agent: ctx.stores().agent(&number.namespace().unwrap_or_default(), &number.spec.agent_ref.name),
+        agents: named(number, ctx),
         connection,
         livekit: ctx.livekit.is_some(),
         database_problem: ctx.database.available().err(),
     })
+}
+
+fn named(number: &PhoneNumber, ctx: &Context) -> Named {
+    let namespace = number.namespace().unwrap_or_default();
+    let find = |name: &str| Some((name.to_owned(), ctx.stores().agent(&namespace, name)?));
+    number.spec.agents().filter_map(|(_, name)| find(name)).collect()
 }

@@ -4,10 +4,11 @@ use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 use voxplane_crds::conditions::{self, Desired, reasons, types};
 use voxplane_crds::phone_number::{OrderState as Shown, OrderStatus};
-use voxplane_crds::{PhoneNumber, PhoneNumberStatus, VoiceAgent};
+use voxplane_crds::{PhoneNumber, PhoneNumberStatus};
 use voxplane_store::number_orders::{NumberOrder, OrderState};
 use voxplane_telephony::market::Reference;
 
+use super::answers;
 use super::observe::Observed;
 use super::validate::Valid;
 use crate::claims::Refusal;
@@ -55,7 +56,7 @@ pub fn compute(
     if matches!(seen.identity, Some(Identity::Registered(_))) {
         status.order = seen.carrier.order.as_ref().map(order_status);
     }
-    status.agent_id = seen.agent.as_ref().and_then(|agent| agent.status.as_ref()?.id.clone());
+    answers::tell(&mut status, number, &seen.agents);
     status
 }
 
@@ -95,10 +96,8 @@ fn refused(refusal: &Refusal) -> (Judgement, Desired) {
 
 fn judge(number: &PhoneNumber, seen: &Observed, valid: &Valid) -> (Judgement, Desired) {
     let mut judgement = Judgement::good();
-    let agent = &number.spec.agent_ref.name;
-    if seen.agent.is_none() {
-        let message = format!("spec.agentRef: there is no VoiceAgent {agent:?} in this namespace");
-        judgement.resolved = Desired::no(types::RESOLVED_REFS, reasons::REF_NOT_FOUND, message);
+    if let Some(problem) = answers::missing(number, &seen.agents) {
+        judgement.resolved = problem.as_condition(types::RESOLVED_REFS);
     }
     if let Some(problem) = &valid.account {
         judgement.resolved = problem.as_condition(types::RESOLVED_REFS);
@@ -107,14 +106,15 @@ fn judge(number: &PhoneNumber, seen: &Observed, valid: &Valid) -> (Judgement, De
         Some(problem) => problem.as_condition(types::PROGRAMMED),
         None => programmed(number, seen, valid),
     };
-    let bound = bound(seen.agent.as_ref());
+    let bound = answers::bound(number, &seen.agents);
+    let schedule = answers::schedule(number, seen).map(|problem| problem.as_condition(types::READY));
     let suspended =
         seen.home.as_ref().ok().and_then(Home::suspension).map(|problem| problem.as_condition(types::READY));
     let database = seen.database_problem.as_ref().map(|why| {
         let message = format!("the route is kept; whether calls are taken is not known: {why}");
         Desired::unknown(types::READY, reasons::DATABASE_UNAVAILABLE, message)
     });
-    judgement.obstacle = suspended.or(database).or_else(|| Some(bound.clone()));
+    judgement.obstacle = suspended.or(database).or(schedule).or_else(|| Some(bound.clone()));
     (judgement, bound)
 }
 
@@ -142,23 +142,4 @@ fn programmed(number: &PhoneNumber, seen: &Observed, valid: &Valid) -> Desired {
 fn was_programmed(number: &PhoneNumber) -> bool {
     let conditions = number.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
     conditions::is_true_for(conditions, types::PROGRAMMED, number.metadata.generation)
-}
-
-fn bound(agent: Option<&VoiceAgent>) -> Desired {
-    let Some(agent) = agent else {
-        return Desired::no(types::BOUND, reasons::REF_NOT_FOUND, "there is no agent to answer");
-    };
-    let name = agent.name_any();
-    if agent.metadata.deletion_timestamp.is_some() {
-        return Desired::no(types::BOUND, reasons::TERMINATING, format!("agent {name:?} is being deleted"));
-    }
-    let conditions = agent.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
-    match conditions::find(conditions, types::READY) {
-        Some(ready) if ready.status == "True" => Desired::yes(types::BOUND, reasons::BOUND),
-        Some(ready) if ready.status == "False" => {
-            let message = format!("agent {name:?} is not ready ({}): {}", ready.reason, ready.message);
-            Desired::no(types::BOUND, reasons::WAITING_FOR_DEPENDENCY, message)
-        }
-        _ => Desired::unknown(types::BOUND, reasons::PENDING, format!("whether agent {name:?} is ready is not known")),
-    }
 }

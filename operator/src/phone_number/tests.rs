@@ -9,6 +9,7 @@ use voxplane_crds::{PhoneNumber, PhoneNumberStatus};
 use voxplane_store::number_orders::{NumberOrder, OrderProblem, OrderState};
 use voxplane_telephony::E164;
 
+use super::answers::Named;
 use super::observe::Observed;
 use super::order::{CarrierPart, by_area};
 use super::{status, validate};
@@ -32,7 +33,7 @@ fn seen() -> Observed {
         holds: true,
         claimed: BTreeSet::new(),
         carrier: CarrierPart::default(),
-        agent: Some(receptionist),
+        agents: [("receptionist".to_owned(), receptionist)].into(),
         connection: Some(Connection {
             carrier: "main".to_owned(),
             trunk_id: Some("ST_1".to_owned()),
@@ -79,7 +80,7 @@ fn a_second_claim_is_refused_without_a_word_about_the_first() {
 
 #[test]
 fn what_is_missing_is_named() {
-    let nobody = said(&Observed { agent: None, ..seen() });
+    let nobody = said(&Observed { agents: Named::new(), ..seen() });
     assert_eq!(condition(&nobody, types::RESOLVED_REFS), ("False".into(), reasons::REF_NOT_FOUND.into()));
     let mut failing = seen();
     let connection = failing.connection.as_mut().unwrap();
@@ -87,11 +88,86 @@ fn what_is_missing_is_named() {
     connection.problem = Some("refused".to_owned());
     assert_eq!(condition(&said(&failing), types::PROGRAMMED), ("False".into(), reasons::LIVEKIT_ERROR.into()));
     let mut waiting = seen();
-    waiting.agent.as_mut().unwrap().status =
+    waiting.agents.get_mut("receptionist").unwrap().status =
         Some(accepted(0xc, vec![Desired::no(types::READY, reasons::WAITING_FOR_PODS, "0 of 1")]));
     let status = said(&waiting);
     assert_eq!(condition(&status, types::PROGRAMMED).0, "True");
     assert_eq!(condition(&status, types::READY), ("False".into(), reasons::WAITING_FOR_DEPENDENCY.into()));
+}
+
+/// A number with this in its spec, and the agents that exist: name and reason of `Ready`.
+fn routed(routing: &str, agents: &[(&str, &'static str)]) -> PhoneNumberStatus {
+    let number: PhoneNumber = object(&format!(
+        "{{metadata: {{ name: main-line, namespace: {NAMESPACE} }}, \
+         spec: {{ number: '+15550100', carrier: main, {routing} }}}}"
+    ));
+    let known = agents.iter().zip(0xc0..).map(|((name, reason), id)| {
+        let mut one = agent(NAMESPACE, name, "{}");
+        let ready = if *reason == reasons::READY {
+            Desired::yes(types::READY, reasons::READY)
+        } else {
+            Desired::no(types::READY, reason, "no")
+        };
+        one.status = Some(accepted(id, vec![ready]));
+        ((*name).to_owned(), one)
+    });
+    told(&number, &Observed { agents: known.collect(), ..seen() })
+}
+
+#[test]
+fn a_squad_is_bound_as_long_as_one_of_it_is_ready() {
+    const SQUAD: &str = "squad: { routing: Priority, agents: [{ name: anna }, { name: ben }] }";
+    let both = routed(SQUAD, &[("anna", reasons::PAUSED), ("ben", reasons::READY)]);
+    assert_eq!(condition(&both, types::READY), ("True".into(), reasons::READY.into()));
+    assert_eq!((both.answers.as_deref(), both.agent_id), (Some("Priority, 1 of 2 ready"), None));
+    let squad: Vec<_> = both.squad.iter().map(|one| (one.name.as_str(), one.ready, one.agent_id.is_some())).collect();
+    assert_eq!(squad, [("anna", false, true), ("ben", true, true)]);
+    let neither = routed(SQUAD, &[("anna", reasons::PAUSED), ("ben", reasons::WAITING_FOR_PODS)]);
+    assert_eq!(condition(&neither, types::BOUND), ("False".into(), reasons::WAITING_FOR_DEPENDENCY.into()));
+    assert!(message(&neither, types::READY).contains("agent \"anna\" is not ready (Paused)"));
+    let one = routed(SQUAD, &[("ben", reasons::READY)]);
+    assert_eq!(condition(&one, types::BOUND).0, "True", "calls reach an agent");
+    assert_eq!(condition(&one, types::READY), ("False".into(), reasons::REF_NOT_FOUND.into()));
+    let words = "spec.squad.agents[anna]: there is no VoiceAgent \"anna\" in this namespace";
+    assert_eq!(message(&one, types::RESOLVED_REFS), words);
+}
+
+#[test]
+fn agents_of_the_schedule_must_exist_and_be_ready_too() {
+    let entry = |ranges: &str| {
+        let monday = format!("{{ day: Monday, ranges: [{ranges}] }}");
+        format!(
+            "agentRef: {{ name: day }}, schedule: [{{ name: late, weekly: [{monday}], agentRef: {{ name: night }} }}]"
+        )
+    };
+    let good = entry("{ from: '18:00', to: '24:00' }");
+    let ready = routed(&good, &[("day", reasons::READY), ("night", reasons::READY)]);
+    assert_eq!(condition(&ready, types::READY).0, "True");
+    assert_eq!(ready.answers.as_deref(), Some("day"));
+    let gone = routed(&good, &[("day", reasons::READY)]);
+    let words = "spec.schedule[late].agentRef: there is no VoiceAgent \"night\" in this namespace";
+    assert_eq!(message(&gone, types::RESOLVED_REFS), words);
+    let paused = routed(&good, &[("day", reasons::READY), ("night", reasons::PAUSED)]);
+    assert_eq!(condition(&paused, types::READY), ("False".into(), reasons::WAITING_FOR_DEPENDENCY.into()));
+    assert!(message(&paused, types::BOUND).starts_with("spec.schedule[late]: agent \"night\" is not ready"));
+    let bad = entry("{ from: '18:00', to: '20:00' }, { from: '19:00', to: '21:00' }");
+    let told = routed(&bad, &[("day", reasons::READY), ("night", reasons::READY)]);
+    assert_eq!(condition(&told, types::READY), ("False".into(), reasons::INVALID.into()));
+    assert!(message(&told, types::READY).starts_with("spec.schedule[late].weekly[Monday].ranges: 18:00-20:00 and"));
+    assert_eq!(condition(&told, types::ACCEPTED).0, "True", "calls are taken all the same");
+}
+
+#[test]
+fn a_clock_that_is_not_known_is_the_tenants_mistake() {
+    let entry = "{ name: late, dates: [{ date: '2026-12-25' }], agentRef: { name: receptionist } }";
+    let number: PhoneNumber = object(&format!(
+        "{{metadata: {{ name: main-line, namespace: {NAMESPACE} }}, spec: {{ number: '+15550100', carrier: main, \
+         agentRef: {{ name: receptionist }}, schedule: [{entry}] }}}}"
+    ));
+    let mut seen = seen();
+    seen.home.as_mut().unwrap().tenant.spec.timezone = "Europe/Berln".to_owned();
+    let status = told(&number, &seen);
+    assert!(message(&status, types::READY).starts_with("the tenant's spec.timezone: there is no time zone"));
 }
 
 #[test]

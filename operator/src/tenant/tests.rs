@@ -78,6 +78,28 @@ fn accelerators_are_those_that_were_granted() {
 }
 
 #[test]
+fn members_of_tenant_and_agency_are_bound_in_the_tenants_namespace_until_they_leave_the_list() {
+    let mut seen = seen("brightline");
+    let mut tenant = tenant("brightline", "dental-clinic");
+    seen.agency.as_mut().unwrap().spec.members =
+        serde_yaml_ng::from_str("[{kind: Group, name: support, role: Editor}]").unwrap();
+    tenant.spec.members = serde_yaml_ng::from_str("[{kind: User, name: ada@example.com, role: Viewer}]").unwrap();
+    let people = |tenant: &voxplane_crds::Tenant| -> Vec<(String, Vec<String>)> {
+        let bindings = build::all(&validate::check(tenant, &seen).unwrap()).people;
+        let names = |binding: &k8s_openapi::api::rbac::v1::RoleBinding| {
+            let names = binding.subjects.iter().flatten().map(|subject| subject.name.clone());
+            names.filter(|name| !name.starts_with("voxplane:")).collect()
+        };
+        bindings.iter().map(|binding| (binding.role_ref.name.clone(), names(binding))).collect()
+    };
+    let named = |role: &str, names: &[&str]| (role.to_owned(), names.iter().map(|&name| name.to_owned()).collect());
+    let (admin, edit, view) = ("voxplane-tenant-admin", "voxplane-tenant-edit", "voxplane-tenant-view");
+    assert_eq!(people(&tenant), [named(admin, &[]), named(edit, &["support"]), named(view, &["ada@example.com"])]);
+    tenant.spec.members.clear();
+    assert_eq!(people(&tenant), [named(admin, &[]), named(edit, &["support"]), named(view, &[])]);
+}
+
+#[test]
 fn one_tenant_too_many_waits_for_room() {
     let seen = Observed { older_siblings: 100, ..seen("brightline") };
     let tenant = tenant("brightline", "dental-clinic");

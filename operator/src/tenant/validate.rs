@@ -3,6 +3,7 @@
 use kube::ResourceExt as _;
 use uuid::Uuid;
 use voxplane_crds::conditions::{self, reasons, types};
+use voxplane_crds::members::Member;
 use voxplane_crds::tenant::GpuQuota;
 use voxplane_crds::{Agency, Tenant, names};
 
@@ -30,6 +31,8 @@ pub struct Valid {
     pub voice_agents: i32,
     /// Accelerators it may use.
     pub gpus: Vec<GpuQuota>,
+    /// Who may work with it, those of its agency included.
+    pub members: Vec<Member>,
     /// The authorities of the control port.
     pub control_ca: Option<String>,
     /// What runtime pods may reach.
@@ -73,6 +76,7 @@ pub fn check(tenant: &Tenant, seen: &Observed) -> Result<Valid, Problem> {
         phone_numbers: quotas.phone_numbers,
         voice_agents: quotas.voice_agents,
         gpus: quotas.gpus.clone(),
+        members: agency.spec.members.iter().chain(&tenant.spec.members).cloned().collect(),
         control_ca: seen.control_ca.clone(),
         egress: seen.egress.clone(),
         system_namespace: seen.system_namespace.clone(),

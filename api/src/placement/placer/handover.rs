@@ -92,7 +92,7 @@ impl Placer {
             Found::Served => return Ok(Outcome::Duplicate),
             Found::Nobody => return Ok(Outcome::NoCaller),
         };
-        match self.route(&call.room, &caller, call.created_at) {
+        match self.route(&call.room, &caller, call.created_at, Some(call.agent)).await? {
             Ok(route) if is_same(call, &route) => {
                 self.serve(Job { handed_over: true, ..known(call, &caller, &route) }).await
             }

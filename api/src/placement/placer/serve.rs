@@ -76,6 +76,9 @@ impl Placer {
         if let Some(hours) = &route.hours {
             events::record(&mut tx, id, "call.hours", Durability::Soon, hours.clone()).await?;
         }
+        if let Some(routing) = &route.routing {
+            events::record(&mut tx, id, "call.routing", Durability::Soon, routing.clone()).await?;
+        }
         tx.commit().await
     }
 

@@ -1,3 +1,4 @@
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::*;
@@ -179,7 +180,7 @@ fn closed(action: &Value) -> Fixture {
 }
 
 fn route_at(fixture: &Fixture, when: &str) -> Route {
-    routed(resolve(&fixture.directory, "+15550100", Some("ST_acme"), when.parse().unwrap()))
+    routed(resolve(&fixture.directory, "+15550100", Some("ST_acme"), when.parse::<Timestamp>().unwrap()))
 }
 
 #[test]

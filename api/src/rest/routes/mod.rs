@@ -2,6 +2,7 @@
 
 pub mod agents;
 pub mod auth;
+pub mod branding;
 pub mod calls;
 mod kinds;
 pub mod resources;

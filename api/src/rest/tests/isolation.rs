@@ -115,6 +115,7 @@ fn rows() -> Vec<Row> {
         Row { denied: tenants, ..row("get /api/v1/agencies/{id}", Some(|side| side.agency)) },
         row("get /api/v1/tenants", None),
         row("get /api/v1/tenants/{id}", Some(|side| side.tenant)),
+        row("get /api/v1/tenants/{id}/branding", Some(|side| side.tenant)),
         row("get /api/v1/phone-numbers", None),
         row("get /api/v1/phone-numbers/{id}", Some(|side| side.number)),
         row("get /api/v1/knowledge-bases", None),
