@@ -21,6 +21,7 @@ use crate::testing::{agent, condition, home, now};
 mod inheritance;
 mod placement;
 mod pods;
+mod tools;
 
 const NAMESPACE: &str = "vx-brightline--dental-clinic";
 
@@ -41,6 +42,7 @@ fn seen(agents: Vec<VoiceAgent>) -> Observed {
             pull_policy: PullPolicy::Never,
             control_url: "https://voxplane-api.voxplane-system.svc:9443".to_owned(),
             livekit_probe_url: Some("ws://livekit:7880".to_owned()),
+            tool_cidrs: Vec::new(),
         },
     }
 }
