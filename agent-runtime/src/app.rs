@@ -24,6 +24,7 @@ use crate::providers::Registry;
 use crate::self_check;
 use crate::slots::Slots;
 use crate::spool::Spool;
+use crate::tools::ToolClient;
 
 const BUILD: Build = Build {
     service: "voxplane-agent-runtime",
@@ -34,7 +35,7 @@ const BUILD: Build = Build {
     },
 };
 /// What this runtime can do beyond the version of the contract.
-const FEATURES: [&str; 3] = ["feature/dtmf", "feature/say", "feature/refusal-message"];
+const FEATURES: [&str; 4] = ["feature/dtmf", "feature/say", "feature/refusal-message", "feature/tools"];
 /// After the drain, for tasks to notice that it is over.
 const STOP_GRACE: Duration = Duration::from_secs(3);
 
@@ -90,6 +91,7 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
         tasks.spawn("livekit-probe", self_check::probe(url, livekit));
     }
 
+    let tools = ToolClient::new(config.tool_egress.clone()).context("the HTTP client for tools cannot be made")?;
     let identity = Identity {
         capabilities: capabilities.into_iter().chain(FEATURES.map(str::to_owned)).collect(),
         credentials_dir: config.credentials_dir.clone(),
@@ -97,7 +99,7 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
     let (ready, connected) = (health.check("control"), health.optional("control-connection"));
     let (client, outgoing, knowledge) =
         ControlClient::new(config.control.clone(), identity, slots.clone(), spool.clone(), ready, connected);
-    let deps = Arc::new(Deps { registry, knowledge, spool: spool.clone(), metrics: metrics.clone() });
+    let deps = Arc::new(Deps { registry, knowledge, tools, spool: spool.clone(), metrics: metrics.clone() });
     let calls = Calls::new(deps, slots.clone(), tasks.clone(), outgoing);
     let (host, client_stop) = (Arc::new(calls.clone()), tasks.token().clone());
     // Without it the pod would look well, and never get or keep a call.

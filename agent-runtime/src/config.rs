@@ -7,6 +7,8 @@ use std::time::Duration;
 use clap::Parser;
 use reqwest::Url;
 
+use crate::tools::Egress;
+
 /// Command line and environment.
 #[derive(Debug, Parser)]
 #[command(name = "voxplane-agent-runtime", version, about = "Takes calls from the Voxplane API and runs conversations")]
@@ -38,6 +40,9 @@ pub struct Args {
     /// Longest time calls may go on after SIGTERM, in seconds.
     #[arg(long, env = "VOXPLANE_DRAIN_GRACE_SECONDS", default_value_t = 1_860)]
     drain_grace_seconds: u64,
+    /// Address ranges besides the public internet that tools may reach, separated by commas.
+    #[arg(long, env = "VOXPLANE_TOOL_ALLOWED_CIDRS", default_value = "")]
+    tool_allowed_cidrs: String,
     /// The pool this pod belongs to, for logs.
     #[arg(long, env = "VOXPLANE_POOL", default_value = "")]
     pool: String,
@@ -63,6 +68,8 @@ pub struct Config {
     pub livekit_probe: Option<Url>,
     /// Longest time calls may go on after SIGTERM.
     pub drain_grace: Duration,
+    /// Where tools may send requests.
+    pub tool_egress: Egress,
     /// The pool this pod belongs to.
     pub pool: String,
     /// Probes and metrics.
@@ -116,6 +123,7 @@ impl Args {
             models_dir: self.models_dir,
             livekit_probe,
             drain_grace: Duration::from_secs(self.drain_grace_seconds),
+            tool_egress: tool_egress(&self.tool_allowed_cidrs)?,
             pool: self.pool,
             admin_address: self.admin_address,
         })
@@ -132,6 +140,18 @@ impl Args {
             _ => Err(bad(&url)),
         }
     }
+}
+
+fn tool_egress(ranges: &str) -> Result<Egress, ConfigError> {
+    let ranges = ranges.split(',').map(str::trim).filter(|range| !range.is_empty());
+    let parsed = ranges.map(|range| {
+        range.parse().map_err(|_| ConfigError {
+            variable: "VOXPLANE_TOOL_ALLOWED_CIDRS",
+            value: range.to_owned(),
+            fix: "use address ranges such as 10.20.0.0/16, separated by commas",
+        })
+    });
+    Ok(Egress::new(parsed.collect::<Result<Vec<_>, _>>()?))
 }
 
 fn probe_url(url: String) -> Result<Url, ConfigError> {
@@ -169,6 +189,10 @@ mod tests {
             (vec!["--control-url", "http://api:9443"], "VOXPLANE_CONTROL_URL is \"http://api:9443\": use https://"),
             (vec!["--control-url", "api"], "VOXPLANE_CONTROL_URL is \"api\": use https://"),
             (vec!["--control-url", control, "--slots", "0"], "VOXPLANE_SLOTS is \"0\": use 1 to 1000"),
+            (
+                vec!["--control-url", control, "--tool-allowed-cidrs", "10.0.0.0/8,10.1"],
+                "VOXPLANE_TOOL_ALLOWED_CIDRS is \"10.1\": use address ranges",
+            ),
             (
                 vec!["--control-url", control, "--livekit-probe-url", "livekit"],
                 "VOXPLANE_LIVEKIT_PROBE_URL is \"livekit\"",

@@ -8,11 +8,12 @@
 //! | [`calls`], [`slots`] | the calls of this pod and how many there may be |
 //! | [`call`] | one call: a task tree around the engine (`voxplane-session`) |
 //! | [`providers`] | speech recognition, language models, speech synthesis, voice detection |
+//! | [`tools`] | requests to the tenant's services that the language model asks for |
 //! | [`spool`] | ledger events until the API has them |
 //! | [`drain`] | stopping without cutting anyone off |
 //! | [`self_check`], [`metrics`] | what can be seen from outside |
 //!
-//! It speaks only to the API (gRPC), LiveKit and the providers: no database, no Kubernetes API.
+//! It speaks only to the API (gRPC), LiveKit, the providers and, for tools, the tenant's services: no database, no Kubernetes API.
 
 pub mod app;
 pub mod call;
@@ -25,3 +26,4 @@ pub mod providers;
 pub mod self_check;
 pub mod slots;
 pub mod spool;
+pub mod tools;

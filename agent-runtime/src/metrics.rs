@@ -10,11 +10,12 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use voxplane_platform::health::Check;
-use voxplane_session::{LedgerEvent, Stage, TurnLatency};
+use voxplane_session::{LedgerEvent, Stage, ToolStatus, TurnLatency};
 
 use crate::providers::llm::Usage;
 
 const CALL_SECONDS: [f64; 8] = [30.0, 60.0, 120.0, 300.0, 600.0, 1_200.0, 1_800.0, 3_600.0];
+const TOOL_SECONDS: [f64; 8] = [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0];
 const LATENCY_SECONDS: [f64; 12] = [0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.5, 2.5, 5.0];
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -35,6 +36,12 @@ struct EventTypeLabel {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RoleLabel {
     role: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ToolLabel {
+    status: &'static str,
+    error: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -63,6 +70,8 @@ struct Shared {
     speech: Family<EventTypeLabel, Counter>,
     errors: Family<ErrorLabel, Counter>,
     tokens: Family<TypeLabel, Counter>,
+    tools: Family<ToolLabel, Counter>,
+    tool: Histogram,
     cut_by_drain: Counter,
     /// Follows the joins: the first real test of LiveKit's media ports.
     livekit: Mutex<Option<Check>>,
@@ -92,6 +101,8 @@ impl Metrics {
             speech: Family::default(),
             errors: Family::default(),
             tokens: Family::default(),
+            tools: Family::default(),
+            tool: Histogram::new(TOOL_SECONDS),
             cut_by_drain: Counter::default(),
             livekit: Mutex::default(),
         };
@@ -113,6 +124,8 @@ impl Metrics {
         registry.register("voiceai_vad_detections", "Changes between speech and silence", s.speech.clone());
         registry.register("voiceai_errors", "Failures, by part and kind", s.errors.clone());
         registry.register("voiceai_llm_tokens", "Tokens as the vendor counts them", s.tokens.clone());
+        registry.register("voxplane_tool_uses", "Uses of tools, by how they ended", s.tools.clone());
+        registry.register("voxplane_tool_seconds", "From the wish to use a tool to its result", s.tool.clone());
         registry.register("voxplane_calls_cut_by_drain", "Calls that a drain ended by force", s.cut_by_drain.clone());
         Self { shared: Arc::new(shared) }
     }
@@ -177,6 +190,15 @@ impl Metrics {
             }
             LedgerEvent::AgentSaid { .. } => {
                 s.turns.get_or_create(&RoleLabel { role: "assistant" }).inc();
+            }
+            LedgerEvent::ToolResult { status, error, ms, .. } => {
+                let status = match status {
+                    ToolStatus::Ok => "ok",
+                    ToolStatus::Failed => "failed",
+                    ToolStatus::Unknown => "unknown",
+                };
+                s.tools.get_or_create(&ToolLabel { status, error: error.unwrap_or_default() }).inc();
+                s.tool.observe(*ms as f64 / 1_000.0);
             }
             LedgerEvent::ProviderFailed { stage, .. } => self.error(stage_name(*stage), "failed"),
             _ => {}

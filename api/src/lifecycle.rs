@@ -95,14 +95,17 @@ pub fn status_of(reason: &str, stood: CallStatus) -> CallStatus {
     match reason {
         "refused" => CallStatus::Rejected,
         "caller_hung_up" if !answered => CallStatus::Cancelled,
-        "goodbye" | "caller_hung_up" | "silence" | "max_duration" | "command" | "drained" => CallStatus::Completed,
+        "goodbye" | "agent_hung_up" | "caller_hung_up" | "silence" | "max_duration" | "command" | "drained" => {
+            CallStatus::Completed
+        }
         _ => CallStatus::Failed,
     }
 }
 
 /// End reasons a runtime may give; another word is an error of the runtime's.
-pub const END_REASONS: [&str; 10] = [
+pub const END_REASONS: [&str; 11] = [
     "goodbye",
+    "agent_hung_up",
     "caller_hung_up",
     "silence",
     "max_duration",
@@ -123,6 +126,7 @@ mod tests {
         use CallStatus::{Cancelled, Completed, Failed, InProgress, Rejected, Ringing};
         let rows = [
             ("goodbye", InProgress, Completed),
+            ("agent_hung_up", InProgress, Completed),
             ("caller_hung_up", InProgress, Completed),
             ("caller_hung_up", Ringing, Cancelled),
             ("silence", InProgress, Completed),

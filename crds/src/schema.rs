@@ -103,6 +103,18 @@ pub fn node_selector(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// An object whose fields are the author's, such as a JSON Schema. It is one value to those who apply it: two managers
+/// could only make nonsense of it together. Its size is the operator's to judge.
+pub fn free_object(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "nullable": true,
+        "maxProperties": 32,
+        "x-kubernetes-map-type": "atomic",
+        "x-kubernetes-preserve-unknown-fields": true,
+    })
+}
+
 fn quantities(description: &str) -> Value {
     json!({
         "description": description,

@@ -383,3 +383,33 @@ fn members_are_people_groups_and_accounts_and_never_everybody() {
         refused(&member(json!({"kind": "Group", "name": everybody, "role": "Viewer"})), "belong to Kubernetes");
     }
 }
+
+#[test]
+fn a_tool_does_one_thing_and_a_secret_stays_out_of_addresses() {
+    let tool = |more: Value| {
+        let mut tool = json!({"name": "book", "description": "Books a table."});
+        tool.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        verdict!(VoiceAgent, "a", json!({"tools": [tool]}))
+    };
+    let url = "https://api.example.com/v1/{{ args.id }}";
+    for good in [
+        json!({"builtin": "EndCall", "say": {"onStart": "Right."}}),
+        json!({"http": {"url": url}}),
+        json!({"http": {"url": url, "method": "GET", "retries": 2}}),
+        json!({"http": {"url": url, "retries": 2}, "effect": "Idempotent"}),
+    ] {
+        assert_eq!(tool(good.clone()), "", "{good}");
+    }
+    refused(&tool(json!({})), "give exactly one of `http`");
+    refused(&tool(json!({"http": {"url": url}, "builtin": "EndCall"})), "give exactly one of `http`");
+    refused(&tool(json!({"builtin": "EndCall", "effect": "Read"})), "remove `parameters` and `effect`");
+    refused(&tool(json!({"builtin": "EndCall", "say": {"onComplete": "Done."}})), "remove `say.onComplete`");
+    refused(&tool(json!({"http": {"url": url, "retries": 1}})), "is never tried twice");
+    refused(
+        &tool(json!({"http": {"url": url, "method": "GET", "retries": 1}, "effect": "Once"})),
+        "is never tried twice",
+    );
+    for secret in ["?k={{ secret.k }}", "?k={{secret.k}}"] {
+        refused(&tool(json!({"http": {"url": format!("https://a.example{secret}")}})), "belongs into a header");
+    }
+}

@@ -49,6 +49,9 @@ fn complaints(rule: impl Fn(&Node<'_>) -> Option<&'static str>) -> Vec<String> {
     found
 }
 
+/// The objects whose fields are the author's: JSON Schemas.
+const AUTHORS_OWN: [&str; 1] = ["VoiceAgent.spec.tools[].parameters"];
+
 fn unbounded(node: &Node<'_>) -> Option<&'static str> {
     let schema = node.schema;
     match schema["type"].as_str() {
@@ -57,7 +60,16 @@ fn unbounded(node: &Node<'_>) -> Option<&'static str> {
         Some("object") if schema["additionalProperties"].is_object() && schema["maxProperties"].is_null() => {
             Some("map without maxProperties")
         }
-        Some("object") if schema["x-kubernetes-preserve-unknown-fields"] == true => Some("accepts unknown fields"),
+        Some("object")
+            if schema["x-kubernetes-preserve-unknown-fields"] == true && !AUTHORS_OWN.contains(&node.path.as_str()) =>
+        {
+            Some("accepts unknown fields")
+        }
+        Some("object")
+            if schema["x-kubernetes-preserve-unknown-fields"] == true && schema["maxProperties"].is_null() =>
+        {
+            Some("unknown fields without maxProperties")
+        }
         Some("integer")
             if node.path.contains(".spec.") && (schema["minimum"].is_null() || schema["maximum"].is_null()) =>
         {

@@ -60,6 +60,9 @@ pub struct RunArgs {
     /// [{"name":"livekit","cidr":"10.0.0.0/8","ports":[{"protocol":"UDP","port":50000,"endPort":60000}]}]
     #[arg(long, env = "VOXPLANE_EGRESS_JSON", default_value = "[]")]
     pub egress_json: String,
+    /// Address ranges besides the public internet that agents' tools may reach, separated by commas.
+    #[arg(long, env = "VOXPLANE_TOOL_ALLOWED_CIDRS", default_value = "")]
+    pub tool_allowed_cidrs: String,
     /// Name of this replica, unique among replicas.
     #[arg(long, env = "POD_NAME")]
     pub pod_name: Option<String>,
@@ -100,6 +103,8 @@ pub struct RuntimeSettings {
     pub control_url: String,
     /// For the start-up self-check.
     pub livekit_probe_url: Option<String>,
+    /// Address ranges besides the public internet that tools may reach.
+    pub tool_cidrs: Vec<String>,
 }
 
 /// Access to LiveKit.
@@ -195,6 +200,9 @@ impl RunArgs {
         if self.runtime_image.trim().is_empty() {
             return Err(wrong("VOXPLANE_RUNTIME_IMAGE", "is empty: name the image of the agent runtime"));
         }
+        let tool_cidrs = parse_tool_cidrs(&self.tool_allowed_cidrs)?;
+        let mut egress = parse_egress(&self.egress_json)?;
+        egress.extend(tool_cidrs.iter().map(|cidr| for_tools(cidr)));
         Ok(Settings {
             admin_address: self.admin_address,
             database_url: given(self.database_url).map(Into::into),
@@ -204,9 +212,10 @@ impl RunArgs {
                 pull_policy: self.runtime_image_pull_policy,
                 control_url: self.control_url,
                 livekit_probe_url: given(self.livekit_probe_url),
+                tool_cidrs,
             },
             system_namespace: self.system_namespace,
-            egress: parse_egress(&self.egress_json)?,
+            egress,
             instance: given(self.pod_name).unwrap_or_else(|| format!("voxplane-operator-{}", uuid::Uuid::new_v4())),
         })
     }
@@ -259,6 +268,23 @@ fn parse_egress(json: &str) -> Result<Vec<EgressAllowance>, ConfigError> {
     Ok(allowances)
 }
 
+fn parse_tool_cidrs(list: &str) -> Result<Vec<String>, ConfigError> {
+    const VARIABLE: &str = "VOXPLANE_TOOL_ALLOWED_CIDRS";
+    let ranges = list.split(',').map(str::trim).filter(|range| !range.is_empty());
+    ranges
+        .map(|range| match is_cidr(range) {
+            true => Ok(range.to_owned()),
+            false => Err(wrong(VARIABLE, format!("{range:?} is no address range such as 10.20.0.0/16"))),
+        })
+        .collect()
+}
+
+/// What a pod may send a tool's request to, the network has to let through.
+fn for_tools(cidr: &str) -> EgressAllowance {
+    let every = PortRange { protocol: "TCP".to_owned(), port: 1, end_port: Some(u16::MAX) };
+    EgressAllowance { name: "tools".to_owned(), cidr: cidr.to_owned(), ports: vec![every] }
+}
+
 fn is_cidr(text: &str) -> bool {
     let Some((address, length)) = text.split_once('/') else { return false };
     let (Ok(address), Ok(length)) = (address.parse::<std::net::IpAddr>(), length.parse::<u8>()) else { return false };
@@ -289,6 +315,7 @@ mod tests {
             (&["--livekit-url", "http://lk:7880"][..], "VOXPLANE_LIVEKIT_API_KEY: is missing"),
             (&["--control-url", "http://api:9443"], "VOXPLANE_CONTROL_URL: must begin with https://"),
             (&["--egress-json", r#"[{"name":"lk","cidr":"10.0.0.0"}]"#], "is no address range"),
+            (&["--tool-allowed-cidrs", "10.0.0.0/8,crm.example"], "VOXPLANE_TOOL_ALLOWED_CIDRS: \"crm.example\" is no"),
             (&["--egress-json", r#"[{"name":"lk","cidr":"10.0.0.0/8","port":1}]"#], "unknown field `port`"),
             (
                 &["--egress-json", r#"[{"name":"lk","cidr":"10.0.0.0/8","ports":[{"protocol":"udp","port":1}]}]"#],
@@ -298,6 +325,14 @@ mod tests {
             let error = check(arguments).unwrap_err();
             assert!(error.contains(text), "{error}");
         }
+    }
+
+    #[test]
+    fn what_tools_may_reach_the_network_lets_through() {
+        let settings = check(&["--tool-allowed-cidrs", "10.20.0.0/16, fd00::/8"]).unwrap();
+        assert_eq!(settings.runtime.tool_cidrs, ["10.20.0.0/16", "fd00::/8"]);
+        let opened: Vec<_> = settings.egress.iter().map(|allowance| allowance.cidr.as_str()).collect();
+        assert_eq!(opened, ["10.20.0.0/16", "fd00::/8"]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use uuid::Uuid;
 
-pub use transcript::{Line, Speaker, transcript};
+pub use transcript::{Line, LineKind, Speaker, transcript};
 
 use crate::crypto::CallKey;
 use crate::text_enum::text_enum;

@@ -135,6 +135,7 @@ fn wrong_values_are_refused_by_name() {
         ("livekit.sipAddress=sip:host@x", "at '/livekit/sipAddress'"),
         ("auth.bootstrapPassword=short", "at '/auth/bootstrapPassword'"),
         ("runtime.egress[0].cidr=example.com", "at '/runtime/egress/0"),
+        ("runtime.toolEgress.allowedCidrs[0]=crm.example", "at '/runtime/toolEgress/allowedCidrs/0'"),
         ("api.spread=Sometimes", "at '/api/spread'"),
         ("monitoring.serviceMonitor.interval=often", "at '/monitoring/serviceMonitor/interval'"),
     ] {

@@ -65,7 +65,10 @@ impl Session {
         let heard = utterance.heard(Some(cutoff));
         self.event(LedgerEvent::BargeInCommitted { heard: heard.text, trigger });
         self.cut_short(utterance, Some(cutoff), CommandOutcome::Interrupted);
-        self.abandon_answer();
+        // What a tool does goes on until the caller has really asked for something else.
+        if !self.is_acting() {
+            self.abandon_answer();
+        }
         self.drop_queued(CommandOutcome::Interrupted, |queued| queued.interruptible);
         self.quiet_since = self.now;
         self.turn.speech(onset);

@@ -141,6 +141,7 @@ impl Session {
     /// The session is over.
     pub(crate) fn finish(&mut self, reason: EndReason) {
         self.abandon_everything();
+        self.close_tools();
         let answered = self.answered_at();
         self.event(LedgerEvent::CallEnded {
             reason,

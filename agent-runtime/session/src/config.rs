@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::tools::ToolRules;
+
 /// Who speaks first once the call is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum GreetingMode {
@@ -31,6 +33,8 @@ pub struct SessionConfig {
     pub error_message: String,
     /// Whether the agent has knowledge to search before it answers.
     pub retrieval: bool,
+    /// What the agent can do besides talking.
+    pub tools: Vec<ToolRules>,
     /// What counts as caller speech.
     pub voice: VoiceRules,
     /// When the caller's turn is over.
@@ -151,6 +155,7 @@ impl Default for SessionConfig {
             refusal: None,
             error_message: "I am sorry, something went wrong on our side. Please call again later.".into(),
             retrieval: false,
+            tools: Vec::new(),
             voice: VoiceRules::default(),
             turn: TurnRules::default(),
             barge_in: BargeInRules::default(),

@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 
-use crate::ids::{TurnId, UtteranceId};
+use crate::ids::{InvocationId, TurnId, UtteranceId};
 use crate::latency::TurnLatency;
+use crate::tools::{Effect, ToolStatus};
 
 /// How durable an event must be, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub enum Durability {
 pub enum EndReason {
     /// The caller said goodbye.
     Goodbye,
+    /// The agent had nothing more to do and hung up.
+    AgentHungUp,
     /// The caller hung up.
     CallerHungUp,
     /// The caller did not answer to prompts.
@@ -47,6 +50,7 @@ impl EndReason {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Goodbye => "goodbye",
+            Self::AgentHungUp => "agent_hung_up",
             Self::CallerHungUp => "caller_hung_up",
             Self::Silence => "silence",
             Self::MaxDuration => "max_duration",
@@ -70,6 +74,8 @@ pub enum AgentSource {
     Disclosure,
     /// An answer to the caller.
     Answer,
+    /// Words that belong to a tool.
+    Tool,
     /// A silence prompt.
     Prompt,
     /// The last words.
@@ -200,6 +206,36 @@ pub enum LedgerEvent {
         /// How many times in a row.
         n: u32,
     },
+    /// A tool is about to be used.
+    ToolIntent {
+        /// Which use.
+        invocation: InvocationId,
+        /// The tool.
+        tool: String,
+        /// What doing it twice would do.
+        effect: Effect,
+        /// Whether it waits for this to be stored.
+        #[serde(skip)]
+        durable: bool,
+        /// JSON, as the model wrote it.
+        arguments: String,
+    },
+    /// A tool was used, or was not.
+    ToolResult {
+        /// Which use.
+        invocation: InvocationId,
+        /// The tool.
+        tool: String,
+        /// Whether it was done.
+        status: ToolStatus,
+        /// The class of the failure.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        error: Option<&'static str>,
+        /// From the intent to the result.
+        ms: u64,
+        /// What the model is told.
+        result: String,
+    },
     /// Something failed for good.
     ProviderFailed {
         /// What it was for.
@@ -239,6 +275,8 @@ impl LedgerEvent {
             Self::BargeInResumed {} => "barge_in.resumed",
             Self::DtmfReceived { .. } => "dtmf.received",
             Self::SilencePrompted { .. } => "silence.prompted",
+            Self::ToolIntent { .. } => "tool.intent",
+            Self::ToolResult { .. } => "tool.result",
             Self::ProviderFailed { .. } => "provider.failed",
             Self::CallHangingUp { .. } => "call.hanging_up",
             Self::CallEnded { .. } => "call.ended",
@@ -248,7 +286,7 @@ impl LedgerEvent {
     /// How durable it must be.
     pub fn durability(&self) -> Durability {
         match self {
-            Self::CallHangingUp { .. } => Durability::BeforeEffect,
+            Self::CallHangingUp { .. } | Self::ToolIntent { durable: true, .. } => Durability::BeforeEffect,
             Self::CallerPartial { .. } | Self::BargeInDucked { .. } | Self::BargeInResumed {} => Durability::BestEffort,
             _ => Durability::Soon,
         }

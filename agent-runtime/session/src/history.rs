@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use crate::tools::ToolUse;
+
 /// Longest conversation given to the model; older messages are forgotten first.
 const MAX_MESSAGES: usize = 200;
 
@@ -21,6 +23,8 @@ pub struct Message {
     pub role: Role,
     /// What.
     pub text: String,
+    /// Instead of words: what the agent did, and what came of it.
+    pub tools: Vec<ToolUse>,
 }
 
 /// Messages in order, bounded.
@@ -32,13 +36,23 @@ pub(crate) struct History {
 impl History {
     /// Adds what someone said; nothing said is nothing added.
     pub(crate) fn push(&mut self, role: Role, text: &str) {
-        if text.is_empty() {
-            return;
+        if !text.is_empty() {
+            self.add(Message { role, text: text.to_owned(), tools: Vec::new() });
         }
+    }
+
+    /// Adds what the agent did; nothing done is nothing added.
+    pub(crate) fn push_uses(&mut self, tools: Vec<ToolUse>) {
+        if !tools.is_empty() {
+            self.add(Message { role: Role::Assistant, text: String::new(), tools });
+        }
+    }
+
+    fn add(&mut self, message: Message) {
         if self.messages.len() == MAX_MESSAGES {
             self.messages.pop_front();
         }
-        self.messages.push_back(Message { role, text: text.to_owned() });
+        self.messages.push_back(message);
     }
 
     /// Takes back the caller's last message: the caller went on speaking and it will be said again, longer.
@@ -50,6 +64,16 @@ impl History {
 
     pub(crate) fn messages(&self) -> Vec<Message> {
         self.messages.iter().cloned().collect()
+    }
+
+    /// The messages, and before the last one what is still being done.
+    pub(crate) fn messages_with(&self, pending: Vec<ToolUse>) -> Vec<Message> {
+        let mut messages = self.messages();
+        if !pending.is_empty() {
+            let place = messages.len().saturating_sub(1);
+            messages.insert(place, Message { role: Role::Assistant, text: String::new(), tools: pending });
+        }
+        messages
     }
 }
 

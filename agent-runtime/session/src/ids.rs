@@ -26,6 +26,11 @@ pub struct ClauseId {
     pub index: u32,
 }
 
+/// One call of a tool; counts from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct InvocationId(pub u32);
+
 /// Hands out the next id of each kind.
 #[derive(Debug, Default)]
 pub(crate) struct IdSource {

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use crate::event::Stage;
-use crate::ids::{ClauseId, GenerationId, TurnId};
+use crate::ids::{ClauseId, GenerationId, InvocationId, TurnId};
 use crate::time::CallTime;
+use crate::tools::{ToolCall, ToolOutcome};
 
 /// Something that happened. Times within an input lie on the call clock, not later than the `now` it is handled at.
 #[derive(Debug, Clone)]
@@ -48,8 +49,27 @@ pub enum Input {
     Token {
         /// The request it belongs to.
         generation: GenerationId,
-        /// One or more tokens.
+        /// One or more tokens; empty when it writes something that is not spoken.
         text: String,
+    },
+    /// The language model asks for tools. `GenerationDone` follows.
+    ToolCalls {
+        /// The request it belongs to.
+        generation: GenerationId,
+        /// What it asks for.
+        calls: Vec<ToolCall>,
+    },
+    /// The intent to use a tool is stored in the ledger.
+    ToolRecorded {
+        /// Which use.
+        invocation: InvocationId,
+    },
+    /// A tool was used.
+    ToolFinished {
+        /// Which use.
+        invocation: InvocationId,
+        /// What came of it.
+        outcome: ToolOutcome,
     },
     /// The language model is done.
     GenerationDone {

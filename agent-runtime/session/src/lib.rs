@@ -27,6 +27,7 @@
 //! | `voice` | what counts as caller speech (hysteresis over voice probabilities) |
 //! | `caller_turn`, `endpointing`, `pauses` | what the caller said and when they are done |
 //! | `answer`, `clauses` | retrieval, generation, cutting the token stream into clauses |
+//! | `tools` | calls of tools: rounds, what goes on in the background, what the model is told |
 //! | `floor`, `utterance` | who speaks, what has been synthesised, sent and heard |
 //! | `barge_in` | ducking, committing and resuming when the caller speaks over the agent |
 //! | `closing` | farewells and hanging up |
@@ -58,6 +59,7 @@ mod session;
 mod text;
 mod time;
 mod timers;
+mod tools;
 mod utterance;
 mod voice;
 
@@ -66,9 +68,10 @@ pub use config::{
 };
 pub use event::{AgentSource, BargeInTrigger, Durability, EndReason, HeardBy, LedgerEvent, Stage};
 pub use history::{Message, Role};
-pub use ids::{ClauseId, GenerationId, TurnId, UtteranceId};
+pub use ids::{ClauseId, GenerationId, InvocationId, TurnId, UtteranceId};
 pub use input::{Command, FailedWork, Input, Passage, WordTime};
 pub use latency::TurnLatency;
 pub use output::{CommandOutcome, Output, State};
 pub use session::Session;
 pub use time::CallTime;
+pub use tools::{Effect, ToolCall, ToolKind, ToolOutcome, ToolRules, ToolStatus, ToolUse};

@@ -2,7 +2,7 @@
 
 use crate::event::{EndReason, LedgerEvent};
 use crate::history::Message;
-use crate::ids::{ClauseId, GenerationId, TurnId, UtteranceId};
+use crate::ids::{ClauseId, GenerationId, InvocationId, TurnId, UtteranceId};
 use crate::input::Passage;
 use crate::time::CallTime;
 
@@ -66,11 +66,27 @@ pub enum Output {
         messages: Vec<Message>,
         /// Knowledge for the answer.
         passages: Vec<Passage>,
+        /// Whether it may ask for tools.
+        may_call: bool,
     },
     /// The request's answer is not wanted any more.
     CancelGeneration {
         /// The request.
         generation: GenerationId,
+    },
+    /// Use a tool.
+    Invoke {
+        /// Name of the use.
+        invocation: InvocationId,
+        /// The tool.
+        tool: String,
+        /// JSON that was found to be right.
+        arguments: String,
+    },
+    /// What comes of this use is not wanted any more.
+    CancelInvocation {
+        /// Which use.
+        invocation: InvocationId,
     },
     /// A command is done with.
     CommandFinished {
@@ -111,6 +127,8 @@ impl Output {
             Self::Retrieve { .. } => "retrieve",
             Self::Generate { .. } => "generate",
             Self::CancelGeneration { .. } => "cancel_generation",
+            Self::Invoke { .. } => "invoke",
+            Self::CancelInvocation { .. } => "cancel_invocation",
             Self::CommandFinished { .. } => "command_finished",
             Self::HangUp { .. } => "hang_up",
             Self::Event(event) => event.name(),

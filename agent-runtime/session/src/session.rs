@@ -17,6 +17,7 @@ use crate::output::{CommandOutcome, Output, State};
 use crate::pauses::Pauses;
 use crate::text;
 use crate::time::CallTime;
+use crate::tools::Tools;
 use crate::utterance::Utterance;
 use crate::voice::{VoiceActivity, VoiceChange};
 
@@ -44,6 +45,7 @@ pub struct Session {
     pub(crate) keypad: Keypad,
     pub(crate) barge_in: Option<BargeIn>,
     pub(crate) answer: Option<Answer>,
+    pub(crate) tools: Tools,
     pub(crate) current: Option<Utterance>,
     pub(crate) queue: VecDeque<Utterance>,
     pub(crate) apology: Option<Utterance>,
@@ -76,6 +78,7 @@ impl Session {
             keypad: Keypad::default(),
             barge_in: None,
             answer: None,
+            tools: Tools::default(),
             current: None,
             queue: VecDeque::new(),
             apology: None,
@@ -128,6 +131,9 @@ impl Session {
             Input::Passages { turn, passages } => self.retrieved(turn, passages),
             Input::Token { generation, text } => self.token(generation, &text),
             Input::GenerationDone { generation } => self.generation_done(generation),
+            Input::ToolCalls { generation, calls } => self.tool_calls(generation, calls),
+            Input::ToolRecorded { invocation } => self.tool_recorded(invocation),
+            Input::ToolFinished { invocation, outcome } => self.tool_finished(invocation, outcome),
             Input::ClauseAudio { clause } => self.clause_audio(clause),
             Input::ClauseReady { clause, duration, words } => self.clause_ready(clause, duration, words),
             Input::FrameSent { clause, offset, length, at } => self.frame_sent(clause, offset, length, at),
@@ -168,6 +174,7 @@ impl Session {
             || self.advance_closing()
             || self.advance_turn()
             || self.advance_answer()
+            || self.advance_tools()
             || self.advance_floor()
             || self.advance_silence()
     }

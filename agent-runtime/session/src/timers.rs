@@ -29,7 +29,7 @@ impl Session {
                 self.silence_deadline(),
             ],
         };
-        speaking.into_iter().chain(waiting).flatten().min()
+        speaking.into_iter().chain(waiting).chain([self.tools.deadline()]).flatten().min()
     }
 
     /// Limits on the whole call.
@@ -146,15 +146,19 @@ impl Session {
     }
 
     fn silence_deadline(&self) -> Option<CallTime> {
-        let nothing_happens = self.gate.is_open()
+        let after = self.config.silence.prompt_after.filter(|_| self.nothing_happens())?;
+        Some(self.quiet_since + after)
+    }
+
+    /// Whether both sides are silent, and nothing is on its way.
+    pub(crate) fn nothing_happens(&self) -> bool {
+        self.gate.is_open()
             && self.closing.is_none()
             && self.config.refusal.is_none()
             && self.floor_is_empty()
             && self.answer.is_none()
             && !self.turn.is_open()
             && self.keypad.due().is_none()
-            && self.voice.is_quiet();
-        let after = self.config.silence.prompt_after.filter(|_| nothing_happens)?;
-        Some(self.quiet_since + after)
+            && self.voice.is_quiet()
     }
 }

@@ -1,12 +1,12 @@
 //! No order of inputs wedges a session.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use proptest::prelude::*;
 use voxplane_session::{
-    CallTime, ClauseId, Command, FailedWork, GenerationId, Input, LedgerEvent, Output, Passage, Session, SessionConfig,
-    Stage, TurnId, UtteranceId,
+    CallTime, ClauseId, Command, Effect, FailedWork, GenerationId, Input, InvocationId, LedgerEvent, Output, Passage,
+    Session, SessionConfig, Stage, ToolCall, ToolKind, ToolOutcome, ToolRules, ToolStatus, TurnId, UtteranceId,
 };
 
 /// An input, or a reaction to something the session asked for.
@@ -20,6 +20,9 @@ enum Step {
     Passages,
     Token { text: String, stale: bool },
     Done { stale: bool },
+    Calls { tools: Vec<usize>, stale: bool },
+    ToolRecorded,
+    ToolFinished { ok: bool },
     Audio,
     Ready { ms: u16 },
     Frames(u8),
@@ -45,6 +48,10 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         3 => Just(Step::Passages),
         6 => (text.clone(), prop::bool::weighted(0.1)).prop_map(|(text, stale)| Step::Token { text, stale }),
         4 => prop::bool::weighted(0.1).prop_map(|stale| Step::Done { stale }),
+        4 => (prop::collection::vec(0usize..5, 1..4), prop::bool::weighted(0.1))
+            .prop_map(|(tools, stale)| Step::Calls { tools, stale }),
+        3 => Just(Step::ToolRecorded),
+        4 => any::<bool>().prop_map(|ok| Step::ToolFinished { ok }),
         8 => Just(Step::Audio),
         8 => (0u16..3_000).prop_map(|ms| Step::Ready { ms }),
         8 => (1u8..60).prop_map(Step::Frames),
@@ -60,6 +67,34 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..120)
 }
 
+/// How far a use of a tool is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Use {
+    Announced { durable: bool },
+    Recorded,
+    Running,
+    CalledOff,
+}
+
+const TOOLS: [&str; 5] = ["read", "once", "again", "end_call", "unknown"];
+
+fn tools() -> Vec<ToolRules> {
+    let tool = |name: &str, kind, effect| ToolRules {
+        name: name.into(),
+        kind,
+        effect,
+        on_start: "One moment.".into(),
+        on_complete: "Done.".into(),
+        patience: Duration::from_secs(3),
+    };
+    vec![
+        tool("read", ToolKind::Remote, Effect::Read),
+        tool("once", ToolKind::Remote, Effect::Once),
+        tool("again", ToolKind::Remote, Effect::Idempotent),
+        tool("end_call", ToolKind::EndCall, Effect::Idempotent),
+    ]
+}
+
 /// Watches what a session asks for and holds it to its promises.
 struct Watch {
     session: Session,
@@ -73,6 +108,7 @@ struct Watch {
     played: HashSet<ClauseId>,
     last_generation: Option<GenerationId>,
     last_turn: Option<TurnId>,
+    uses: BTreeMap<InvocationId, Use>,
     commands: HashSet<String>,
     hanging_up_announced: bool,
     ended: bool,
@@ -93,6 +129,7 @@ impl Watch {
             played: HashSet::new(),
             last_generation: None,
             last_turn: None,
+            uses: BTreeMap::new(),
             commands: HashSet::new(),
             hanging_up_announced: false,
             ended: false,
@@ -166,12 +203,22 @@ impl Watch {
                 Output::CancelGeneration { generation } => {
                     assert!(self.generations.remove(&generation), "cancelled what does not run");
                 }
+                Output::Invoke { invocation, .. } => {
+                    let before = self.uses.insert(invocation, Use::Running);
+                    let may = matches!(before, Some(Use::Recorded | Use::Announced { durable: false }));
+                    assert!(may, "done without being announced: {before:?}");
+                }
+                Output::CancelInvocation { invocation } => {
+                    let before = self.uses.insert(invocation, Use::CalledOff);
+                    assert_eq!(before, Some(Use::Running), "called off what does not run");
+                }
                 Output::CommandFinished { id, .. } => assert!(self.commands.remove(&id), "{id} finished twice"),
                 Output::HangUp { .. } => assert!(self.hanging_up_announced, "hung up without telling the ledger"),
                 Output::Event(event) => self.note(&event),
                 Output::Ended { .. } => {
                     self.ended = true;
                     assert!(self.generations.is_empty(), "a generation outlives the call");
+                    assert!(self.uses.is_empty(), "tools without a result: {:?}", self.uses);
                     assert!(self.commands.is_empty(), "commands without an outcome: {:?}", self.commands);
                     assert_eq!(self.ended_events, 1);
                 }
@@ -189,6 +236,13 @@ impl Watch {
             LedgerEvent::AgentSaid { utterance, interrupted, .. } => {
                 let was_playing = self.playing.take_if(|playing| playing == utterance).is_some();
                 assert_eq!(was_playing, !interrupted, "cut short without being stopped");
+            }
+            LedgerEvent::ToolIntent { invocation, durable, .. } => {
+                let before = self.uses.insert(*invocation, Use::Announced { durable: *durable });
+                assert_eq!(before, None, "announced twice");
+            }
+            LedgerEvent::ToolResult { invocation, .. } => {
+                assert!(self.uses.remove(invocation).is_some(), "a result without an intent, or a second one");
             }
             LedgerEvent::CallHangingUp { .. } => self.hanging_up_announced = true,
             LedgerEvent::CallEnded { .. } => self.ended_events += 1,
@@ -249,6 +303,32 @@ impl Watch {
             Step::Done { stale } => {
                 if let Some(generation) = self.generation(stale) {
                     self.give(Input::GenerationDone { generation });
+                }
+            }
+            Step::Calls { tools, stale } => {
+                if let Some(generation) = self.generation(stale) {
+                    let call = |tool: usize| ToolCall {
+                        id: tool.to_string(),
+                        name: TOOLS[tool].into(),
+                        arguments: "{}".into(),
+                        problem: None,
+                    };
+                    self.give(Input::ToolCalls { generation, calls: tools.into_iter().map(call).collect() });
+                }
+            }
+            Step::ToolRecorded => {
+                let waiting = |(_, progress): &(&InvocationId, &Use)| **progress == Use::Announced { durable: true };
+                if let Some(invocation) = self.uses.iter().find(waiting).map(|(invocation, _)| *invocation) {
+                    self.uses.insert(invocation, Use::Recorded);
+                    self.give(Input::ToolRecorded { invocation });
+                }
+            }
+            Step::ToolFinished { ok } => {
+                let running = |(_, progress): &(&InvocationId, &Use)| **progress == Use::Running;
+                if let Some(invocation) = self.uses.iter().find(running).map(|(invocation, _)| *invocation) {
+                    let status = if ok { ToolStatus::Ok } else { ToolStatus::Failed };
+                    let outcome = ToolOutcome { status, result: "r".into(), error: (!ok).then_some("status") };
+                    self.give(Input::ToolFinished { invocation, outcome });
                 }
             }
             Step::Audio => {
@@ -330,6 +410,7 @@ fn config(silence: bool, retrieval: bool, barge_in: bool, refusal: bool) -> Sess
         disclosure: "A machine speaks. It listens too.".into(),
         max_duration: Duration::from_secs(120),
         retrieval,
+        tools: tools(),
         ..SessionConfig::default()
     };
     config.goodbye.phrases = vec!["goodbye".into()];

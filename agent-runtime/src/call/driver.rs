@@ -14,6 +14,7 @@ use voxplane_media::{JoinError, Room, RoomError, RoomEvent, RoomEvents, Speaker}
 use voxplane_session::{CallTime, ClauseId, EndReason, FailedWork, Input, Session, Stage};
 
 use super::ears::Ears;
+use super::hands::Hands;
 use super::hang_up::HangUp;
 use super::ledger::Ledger;
 use super::mind::Mind;
@@ -63,6 +64,7 @@ pub(super) struct Driver {
     pub(super) mouth: Mouth,
     pub(super) ears: Option<Ears>,
     pub(super) mind: Option<Mind>,
+    pub(super) hands: Option<Hands>,
     pub(super) recogniser: Option<(Arc<dyn SttProvider>, SttConfig)>,
     pub(super) stt_name: &'static str,
     pub(super) room: Option<Arc<Room>>,
@@ -80,12 +82,12 @@ impl Driver {
     pub(super) fn new(call: Call, deps: &Deps, ledger: Ledger, hang_up: HangUp, outgoing: Outgoing) -> Self {
         let clock = ledger.clock();
         let (teller, news) = mpsc::channel(NEWS);
-        let (ears, mind, recogniser) = match call.conversation {
+        let (ears, mind, hands, recogniser) = match call.conversation {
             Some(part) => {
                 let ears = Ears::new(clock, part.vad, part.stt.name());
-                (Some(ears), Some(part.mind), Some((part.stt, part.stt_config)))
+                (Some(ears), Some(part.mind), Some(part.hands), Some((part.stt, part.stt_config)))
             }
-            None => (None, None, None),
+            None => (None, None, None, None),
         };
         Self {
             session: Session::new(call.session, CallTime::from_micros(clock.now().micros())),
@@ -100,6 +102,7 @@ impl Driver {
             mouth: Mouth::new(call.tts, call.voice, call.language),
             ears,
             mind,
+            hands,
             stt_name: recogniser.as_ref().map_or("none", |(provider, _)| provider.name()),
             recogniser,
             room: None,

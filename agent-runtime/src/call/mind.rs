@@ -7,12 +7,13 @@ use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 use voxplane_control::v1::LlmConfig;
 use voxplane_platform::error_chain::describe;
-use voxplane_session::{FailedWork, GenerationId, Input, Message, Passage, Role, Stage, TurnId};
+use voxplane_session::{FailedWork, GenerationId, Input, Message, Passage, Role, Stage, ToolCall, ToolUse, TurnId};
 
 use super::driver::News;
 use crate::control_client::Knowledge;
 use crate::providers::llm::{self, LlmEvent, LlmProvider, LlmRequest};
 use crate::spool::CallKey;
+use crate::tools::ToolSet;
 
 /// The model and what it knows.
 pub(super) struct Mind {
@@ -23,6 +24,7 @@ pub(super) struct Mind {
     knowledge: Knowledge,
     key: CallKey,
     top_k: u32,
+    tools: ToolSet,
     writing: Option<(GenerationId, AbortHandle)>,
 }
 
@@ -34,9 +36,10 @@ impl Mind {
         knowledge: Knowledge,
         key: CallKey,
         top_k: u32,
+        tools: ToolSet,
     ) -> Self {
         let temperature = config.temperature as f32;
-        Self { llm, system, temperature, max_tokens: config.max_tokens, knowledge, key, top_k, writing: None }
+        Self { llm, system, temperature, max_tokens: config.max_tokens, knowledge, key, top_k, tools, writing: None }
     }
 
     /// Searches the knowledge for a turn.
@@ -66,6 +69,7 @@ impl Mind {
         generation: GenerationId,
         messages: Vec<Message>,
         passages: Vec<Passage>,
+        may_call: bool,
         tasks: &mut JoinSet<()>,
         news: &mpsc::Sender<News>,
     ) {
@@ -75,9 +79,11 @@ impl Mind {
             passages: passages.into_iter().map(known).collect(),
             temperature: self.temperature,
             max_tokens: self.max_tokens,
+            tools: self.tools.definitions(),
+            may_call,
         };
-        let (llm, news) = (self.llm.clone(), news.clone());
-        let task = tasks.spawn(async move { write(llm, request, generation, news).await });
+        let (llm, tools, news) = (self.llm.clone(), self.tools.clone(), news.clone());
+        let task = tasks.spawn(async move { write(llm, request, generation, tools, news).await });
         self.writing = Some((generation, task));
     }
 
@@ -89,7 +95,13 @@ impl Mind {
     }
 }
 
-async fn write(llm: Arc<dyn LlmProvider>, request: LlmRequest, generation: GenerationId, news: mpsc::Sender<News>) {
+async fn write(
+    llm: Arc<dyn LlmProvider>,
+    request: LlmRequest,
+    generation: GenerationId,
+    tools: ToolSet,
+    news: mpsc::Sender<News>,
+) {
     let failed = |error: &crate::providers::ProviderError| {
         News::Input(Input::ProviderFailed {
             stage: Stage::Llm,
@@ -108,6 +120,11 @@ async fn write(llm: Arc<dyn LlmProvider>, request: LlmRequest, generation: Gener
     while let Some(event) = answer.next().await {
         let item = match event {
             Ok(LlmEvent::Text(text)) => News::Input(Input::Token { generation, text }),
+            Ok(LlmEvent::Writing) => News::Input(Input::Token { generation, text: String::new() }),
+            Ok(LlmEvent::ToolCalls(calls)) => {
+                let calls = calls.into_iter().map(|call| checked(call, &tools)).collect();
+                News::Input(Input::ToolCalls { generation, calls })
+            }
             Ok(LlmEvent::Usage(usage)) => News::Usage(usage),
             Ok(LlmEvent::Done(_)) => break,
             Err(error) => {
@@ -127,7 +144,17 @@ fn spoken(message: Message) -> llm::Message {
         Role::User => llm::Role::User,
         Role::Assistant => llm::Role::Assistant,
     };
-    llm::Message { role, text: message.text }
+    llm::Message { role, text: message.text, tools: message.tools.into_iter().map(used).collect() }
+}
+
+fn used(used: ToolUse) -> llm::ToolUse {
+    let call = llm::ToolCall { id: used.id, name: used.name, arguments: used.arguments };
+    llm::ToolUse { call, result: used.result }
+}
+
+fn checked(call: llm::ToolCall, tools: &ToolSet) -> ToolCall {
+    let problem = tools.problem(&call.name, &call.arguments);
+    ToolCall { id: call.id, name: call.name, arguments: call.arguments, problem }
 }
 
 fn known(passage: Passage) -> llm::Passage {

@@ -8,12 +8,14 @@
 //! | `ears` | received packets → voice probabilities and the recogniser |
 //! | `mouth` | text → synthesis → paced speech, and what of it was sent |
 //! | `mind` | retrieval and generation |
+//! | `hands` | tools in use |
 //! | `people` | who is in the room |
 //! | `hang_up` | removing the caller's leg |
 //! | `ledger` | events on their way to the API |
 
 mod driver;
 mod ears;
+mod hands;
 mod hang_up;
 mod intake;
 mod ledger;
@@ -41,6 +43,7 @@ use crate::control_client::{Knowledge, Outgoing};
 use crate::metrics::Metrics;
 use crate::providers::Registry;
 use crate::spool::Spool;
+use crate::tools::ToolClient;
 
 /// What all calls of the process share.
 pub struct Deps {
@@ -48,6 +51,8 @@ pub struct Deps {
     pub registry: Registry,
     /// The tenant's knowledge.
     pub knowledge: Knowledge,
+    /// How tools reach the tenant's services.
+    pub tools: ToolClient,
     /// Where events go.
     pub spool: Arc<Spool>,
     /// What is counted.

@@ -7,7 +7,7 @@ use voxplane_session::{CommandOutcome, Input, LedgerEvent, Output};
 
 use super::driver::{Driver, News};
 
-/// The ledger's word on the hang-up is waited for this long; the engine hangs up all the same.
+/// The ledger's word is waited for this long; the engine hangs up all the same, and uses no tool.
 const RECORD_WITHIN: Duration = Duration::from_secs(1);
 const TRACK: &str = "agent";
 
@@ -48,14 +48,24 @@ impl Driver {
                     mind.retrieve(turn, query, &mut self.tasks, &self.teller);
                 }
             }
-            Output::Generate { generation, messages, passages, .. } => {
+            Output::Generate { generation, messages, passages, may_call, .. } => {
                 if let Some(mind) = &mut self.mind {
-                    mind.generate(generation, messages, passages, &mut self.tasks, &self.teller);
+                    mind.generate(generation, messages, passages, may_call, &mut self.tasks, &self.teller);
                 }
             }
             Output::CancelGeneration { generation } => {
                 if let Some(mind) = &mut self.mind {
                     mind.cancel(generation);
+                }
+            }
+            Output::Invoke { invocation, tool, arguments } => {
+                if let Some(hands) = &mut self.hands {
+                    hands.invoke(invocation, &tool, arguments, &mut self.tasks, &self.teller);
+                }
+            }
+            Output::CancelInvocation { invocation } => {
+                if let Some(hands) = &mut self.hands {
+                    hands.cancel(invocation);
                 }
             }
             Output::CommandFinished { id, outcome } => {
@@ -97,11 +107,19 @@ impl Driver {
     pub(super) fn record(&mut self, event: &LedgerEvent) {
         self.metrics.event(event);
         let seq = self.ledger.record_event(event);
-        if let (LedgerEvent::CallHangingUp { .. }, Some(seq)) = (event, seq) {
+        // What waits for this event to be stored.
+        let waiting = match event {
+            LedgerEvent::CallHangingUp { .. } => Input::HangUpRecorded,
+            LedgerEvent::ToolIntent { invocation, durable: true, .. } => {
+                Input::ToolRecorded { invocation: *invocation }
+            }
+            _ => return,
+        };
+        if let Some(seq) = seq {
             let (ledger, teller) = (self.ledger.clone(), self.teller.clone());
             self.tasks.spawn(async move {
                 if ledger.stored(seq, RECORD_WITHIN).await {
-                    let _ = teller.send(News::Input(Input::HangUpRecorded)).await;
+                    let _ = teller.send(News::Input(waiting)).await;
                 }
             });
         }

@@ -11,12 +11,14 @@ use voxplane_control::v1::{
 use voxplane_session::{BargeInRules, GoodbyeRules, GreetingMode, SessionConfig, SilenceRules, TurnRules, VoiceRules};
 
 use super::Deps;
+use super::hands::Hands;
 use super::mind::Mind;
+use crate::providers::ProviderError;
 use crate::providers::stt::SttProvider;
 use crate::providers::tts::TtsProvider;
 use crate::providers::vad::Vad;
-use crate::providers::{ProviderError, Registry};
 use crate::spool::CallKey;
+use crate::tools::ToolSet;
 
 /// Time from sending until the caller hears it.
 /// Measured through LiveKit SIP 1.0.0: 105 to 190 ms, typically 130 (docs/adr/0005).
@@ -42,6 +44,7 @@ pub(super) struct Conversation {
     pub(super) stt_config: SttConfig,
     pub(super) vad: Vad,
     pub(super) mind: Mind,
+    pub(super) hands: Hands,
 }
 
 /// Why a call is not taken.
@@ -86,15 +89,22 @@ pub fn prepare(start: StartCall, deps: &Deps) -> Result<Call, Refusal> {
     session.refusal = Some(start.refusal_message).filter(|message| !message.is_empty());
     session.validate().map_err(|error| Refusal::config(error.field, error.fix))?;
 
+    let (tools, broken) = ToolSet::new(std::mem::take(&mut config.tools));
+    for tool in broken {
+        // The agent's status says what is wrong. The call goes on without it.
+        tracing::warn!(call.id = key.call_id, tool, "a tool is left out: it is not set up correctly");
+    }
+    session.tools = tools.rules();
     let voice = config.tts.take().ok_or_else(|| Refusal::config("tts", "is missing"))?;
     let tts = deps.registry.tts(&voice)?;
     let language = config.language.clone();
     let conversation =
-        if session.refusal.is_some() { None } else { Some(conversation(config, key.clone(), &deps.registry, deps)?) };
+        if session.refusal.is_some() { None } else { Some(conversation(config, key.clone(), tools, deps)?) };
     Ok(Call { key, access, caller, session, tts, voice, language, conversation })
 }
 
-fn conversation(config: CallConfig, key: CallKey, registry: &Registry, deps: &Deps) -> Result<Conversation, Refusal> {
+fn conversation(config: CallConfig, key: CallKey, tools: ToolSet, deps: &Deps) -> Result<Conversation, Refusal> {
+    let registry = &deps.registry;
     let system = system_prompt(&config);
     let mut stt_config = config.stt.ok_or_else(|| Refusal::config("stt", "is missing"))?;
     add_goodbyes(&mut stt_config, &config.goodbye.unwrap_or_default().phrases);
@@ -103,8 +113,9 @@ fn conversation(config: CallConfig, key: CallKey, registry: &Registry, deps: &De
     let llm = registry.llm(&llm_config)?;
     let vad = registry.vad()?.open();
     let top_k = config.knowledge.map_or(0, |knowledge| knowledge.top_k.max(1));
-    let mind = Mind::new(llm, &llm_config, system, deps.knowledge.clone(), key, top_k);
-    Ok(Conversation { stt, stt_config, vad, mind })
+    let hands = Hands::new(tools.clone(), deps.tools.clone(), registry.credentials().clone(), key.clone());
+    let mind = Mind::new(llm, &llm_config, system, deps.knowledge.clone(), key, top_k, tools);
+    Ok(Conversation { stt, stt_config, vad, mind, hands })
 }
 
 /// The engine's configuration. Absent parts keep the engine's defaults.
@@ -142,6 +153,7 @@ fn session_config(config: &CallConfig) -> Result<SessionConfig, Refusal> {
         disclosure: config.disclosure.clone(),
         consent_message: config.consent_message.clone(),
         error_message: some(&config.error_message).unwrap_or(defaults.error_message),
+        tools: defaults.tools,
         retrieval: config.knowledge.as_ref().is_some_and(|knowledge| !knowledge.knowledge_base_ids.is_empty()),
         voice,
         turn,

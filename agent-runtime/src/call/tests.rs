@@ -15,6 +15,7 @@ use crate::providers::tts::{TtsAudio, TtsProvider, TtsRequest};
 use crate::providers::{ProviderError, Result};
 use crate::slots::Slots;
 use crate::spool::CallKey;
+use crate::tools::Egress;
 
 /// Fails, and panics when it is asked for its name so that the failure can be told.
 struct Broken;
@@ -37,9 +38,10 @@ fn deps(spool: Arc<Spool>) -> (Arc<Deps>, Outgoing) {
     let (ready, connected) = (health.check("control"), health.optional("control-connection"));
     let (_client, outgoing, knowledge) =
         ControlClient::new(config, identity, Slots::new(1), spool.clone(), ready, connected);
+    let tools = ToolClient::new(Egress::default()).unwrap();
     let metrics = Metrics::new(&mut MetricsRegistry::default());
     let registry = Registry::from_env(Path::new("/nowhere"), "/nowhere");
-    (Arc::new(Deps { registry, knowledge, spool, metrics }), outgoing)
+    (Arc::new(Deps { registry, knowledge, tools, spool, metrics }), outgoing)
 }
 
 #[tokio::test]

@@ -1,7 +1,8 @@
 //! Keys of the tenant's vendors, as files mounted into the pod.
 //!
 //! For a Secret NAME the directory holds `NAME` (the key) and `NAME.endpoints` (the base URLs the key may be sent to,
-//! one per line). Files are read at the start of each call, so a renewed key needs no restart.
+//! one per line). Of Secrets that tools use it holds every other value as `NAME.key.KEY`. Files are read when they are
+//! needed, so a renewed key needs no restart.
 
 use std::{
     io::ErrorKind,
@@ -55,11 +56,31 @@ impl Credentials {
         if key.is_empty() {
             return Err(ProviderError::config(field, format!("the key api-key of the Secret {name:?} is empty")));
         }
-        let endpoints = text(&self.directory.join(format!("{name}.endpoints")))?.unwrap_or_default();
-        Ok(Credential {
-            key: SecretString::from(key),
-            endpoints: endpoints.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect(),
-        })
+        Ok(Credential { key: SecretString::from(key), endpoints: self.endpoints(name)? })
+    }
+
+    /// Where the values of the credential called `name` may be sent; nowhere, if there is none.
+    ///
+    /// # Errors
+    /// [`ProviderError::Config`] when the name is not a file name, [`ProviderError::Unavailable`] when the file cannot be
+    /// read.
+    pub fn endpoints(&self, name: &str) -> Result<Vec<String>> {
+        let endpoints = text(&self.file(name, "endpoints")?)?.unwrap_or_default();
+        Ok(endpoints.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect())
+    }
+
+    /// A value of a credential that has several: `NAME.key.KEY`.
+    pub fn value(&self, name: &str, key: &str) -> Option<SecretString> {
+        let value = text(&self.file(name, &format!("key.{key}")).ok()?).ok()??;
+        Some(value.trim().to_owned()).filter(|value| !value.is_empty()).map(SecretString::from)
+    }
+
+    fn file(&self, name: &str, ending: &str) -> Result<PathBuf> {
+        let outside = |part: &str| part.is_empty() || part.contains('/');
+        if outside(name) || outside(ending) || name.starts_with(['.', '_']) {
+            return Err(ProviderError::config("secretRef", "name a Secret of type voxplane.dev/credentials"));
+        }
+        Ok(self.directory.join(format!("{name}.{ending}")))
     }
 }
 
@@ -103,6 +124,18 @@ mod tests {
         let read = |name| Credentials::new(directory.path()).read(name, "llm.secretRef").unwrap();
         assert_eq!(read("agency_vendor").key.expose_secret(), "of-the-agency");
         assert_eq!(read("vendor").key.expose_secret(), "of-the-tenant");
+    }
+
+    #[test]
+    fn a_credential_may_have_several_values() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("crm.key.token"), "t-1\n").unwrap();
+        std::fs::write(directory.path().join("crm.endpoints"), "https://crm.example").unwrap();
+        let credentials = Credentials::new(directory.path());
+        assert_eq!(credentials.value("crm", "token").unwrap().expose_secret(), "t-1");
+        assert_eq!(credentials.endpoints("crm").unwrap(), ["https://crm.example"]);
+        assert!(credentials.value("crm", "other").is_none() && credentials.value("crm", "../x").is_none());
+        assert_eq!(credentials.endpoints("other").unwrap(), Vec::<String>::new());
     }
 
     #[test]

@@ -69,6 +69,11 @@ impl Registry {
         }
     }
 
+    /// The keys of this pod.
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
     /// The recogniser an agent asks for.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 mod api;
 mod caller;
 mod livekit;
+mod services;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use api::{Api, Running};
 use caller::Caller;
 use livekit::LiveKit;
+use services::{Services, TOKEN};
 use tokio::process::{Child, Command};
 use uuid::Uuid;
 use voxplane_agent_runtime::providers::Registry;
@@ -45,7 +47,7 @@ struct World {
     serving: Option<Running>,
     runtime: Child,
     address: SocketAddr,
-    _files: tempfile::TempDir,
+    files: tempfile::TempDir,
 }
 
 impl World {
@@ -70,6 +72,7 @@ impl World {
             .env("VOXPLANE_LIVEKIT_PROBE_URL", livekit.url())
             .env("VOXPLANE_ADMIN_ADDRESS", "127.0.0.1:0")
             .env("VOXPLANE_SLOTS", "2")
+            .env("VOXPLANE_TOOL_ALLOWED_CIDRS", "127.0.0.1/32")
             .env("VOXPLANE_DRAIN_GRACE_SECONDS", seconds.to_string())
             .env("VOXPLANE_LOG_FORMAT", "text")
             .kill_on_drop(true)
@@ -77,7 +80,7 @@ impl World {
             .unwrap();
         api.connected().await;
         let address = serving.address;
-        Self { livekit, api, serving: Some(serving), runtime, address, _files: files }
+        Self { livekit, api, serving: Some(serving), runtime, address, files }
     }
 
     /// A call of its own, with a caller in the room.
@@ -320,4 +323,96 @@ async fn a_call_that_cannot_run_is_refused_with_the_field() {
     let refused = world.api.refused(&call).await;
     assert_eq!(refused.reason(), call_refused::Reason::UnsupportedConfig);
     assert!(refused.message.starts_with("tts.provider"), "{}", refused.message);
+}
+
+/// The services' tool, as an agent's configuration has it; `origin` is where it sends its requests.
+fn opening_hours(origin: &str) -> control::ToolConfig {
+    use control::template_part::Part;
+    let part = |part| control::TemplatePart { part: Some(part) };
+    control::ToolConfig {
+        name: "opening_hours".into(),
+        description: "When the clinic opens.".into(),
+        parameters_json: r#"{"type": "object", "required": ["day"], "properties": {"day": {"type": "string"}}}"#.into(),
+        action: Some(control::tool_config::Action::Http(control::HttpTool {
+            method: "GET".into(),
+            origin: origin.into(),
+            target: vec![part(Part::Text("/hours/".into())), part(Part::Argument("day".into()))],
+            headers: vec![control::HttpHeader {
+                name: "authorization".into(),
+                value: vec![part(Part::Text("Bearer ".into())), part(Part::Secret("token".into()))],
+            }],
+            credential: "crm".into(),
+            timeout_ms: 3_000,
+            retries: 0,
+        })),
+        effect: control::tool_config::Effect::Idempotent.into(),
+        say_on_start: "Thank you for calling.".into(),
+        say_on_complete: String::new(),
+    }
+}
+
+/// Writes the keys of the model and the tool, and lets the agent use both.
+fn equip(world: &World, services: &Services, origin: &str, start: &mut StartCall) {
+    let write = |name: &str, text: &str| std::fs::write(world.files.path().join(name), text).unwrap();
+    write("vendor", "sk-1");
+    write("vendor.endpoints", &format!("{}/v1", services.origin));
+    write("crm.key.token", TOKEN);
+    write("crm.endpoints", origin);
+    let config = start.config.as_mut().unwrap();
+    config.llm = Some(LlmConfig {
+        provider: "openai-compatible".into(),
+        model: "m".into(),
+        base_url: format!("{}/v1", services.origin),
+        credential: "vendor".into(),
+        ..LlmConfig::default()
+    });
+    config.tools = vec![opening_hours(origin)];
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tool_is_used_while_the_agent_talks_and_its_result_is_spoken() {
+    let (world, services) = (World::new().await, Services::start(ANSWER).await);
+    let (call, mut caller) = world.call(|start| equip(&world, &services, &services.origin, start)).await;
+    caller.hears_speech(caller.now()).await;
+    caller.hears_silence(Duration::from_millis(700)).await;
+    caller.say(registry(), "when do you open").await;
+    world.api.event(&call, "turn.completed").await;
+    let said = world.api.events(&call, "agent.said");
+    let texts: Vec<_> = said.iter().map(|said| said["heard"].as_str().unwrap()).collect();
+    assert_eq!(
+        texts,
+        ["Welcome to the dental clinic.", "Thank you for calling.", ANSWER],
+        "{}",
+        world.api.story(&call)
+    );
+    println!("{}", world.api.story(&call));
+
+    assert_eq!(services.used(), [("monday".into(), format!("{call}-1-1"), format!("Bearer {TOKEN}"))]);
+    let intent = world.api.event(&call, "tool.intent").await;
+    assert_eq!((&intent["tool"], &intent["effect"]), (&"opening_hours".into(), &"idempotent".into()));
+    assert_eq!(intent["arguments"], "{\"day\": \"monday\"}");
+    let result = world.api.event(&call, "tool.result").await;
+    assert_eq!((&result["status"], &result["result"]), (&"ok".into(), &r#"{"opens":"09:00"}"#.into()));
+    let conversations = services.asked();
+    assert_eq!(conversations.len(), 2);
+    let results: Vec<_> = conversations[1].as_array().unwrap().iter().filter(|one| one["role"] == "tool").collect();
+    assert_eq!(results[0]["content"], r#"{"opens":"09:00"}"#);
+    caller.hang_up().await;
+    world.api.finished(&call).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_is_not_permitted_is_not_reached_and_the_call_goes_on() {
+    let (world, services) = (World::new().await, Services::start(ANSWER).await);
+    let elsewhere = services.origin.replace("127.0.0.1", "127.0.0.2");
+    let (call, mut caller) = world.call(|start| equip(&world, &services, &elsewhere, start)).await;
+    caller.hears_speech(caller.now()).await;
+    caller.hears_silence(Duration::from_millis(700)).await;
+    caller.say(registry(), "when do you open").await;
+    world.api.event(&call, "turn.completed").await;
+    let result = world.api.event(&call, "tool.result").await;
+    assert_eq!((&result["status"], &result["error"]), (&"failed".into(), &"not_permitted".into()));
+    assert_eq!(services.used(), []);
+    caller.hang_up().await;
+    assert_eq!(world.api.finished(&call).await.reason, "caller_hung_up");
 }

@@ -121,7 +121,7 @@ pub async fn tts_conforms(provider: &dyn TtsProvider, request: &TtsRequest, bad:
     assert!(error.is_fatal() && matches!(error, ProviderError::Config { .. }), "{error}");
 }
 
-/// Text first, then perhaps usage, then done, then nothing. Returns the text.
+/// Text first, then perhaps calls of tools and usage, then done, then nothing. Returns the text.
 pub async fn llm_conforms(provider: &dyn LlmProvider, request: &LlmRequest) -> String {
     let mut stream = provider.stream(request.clone()).await.unwrap();
     let mut text = String::new();
@@ -132,6 +132,13 @@ pub async fn llm_conforms(provider: &dyn LlmProvider, request: &LlmRequest) -> S
             LlmEvent::Text(piece) => {
                 assert!(!piece.is_empty());
                 text.push_str(&piece);
+            }
+            LlmEvent::Writing => {}
+            LlmEvent::ToolCalls(calls) => {
+                assert!(request.may_call && !calls.is_empty(), "tools are called only by those who may");
+                for call in calls {
+                    assert!(!call.id.is_empty() && request.tools.iter().any(|tool| tool.name == call.name));
+                }
             }
             LlmEvent::Usage(usage) => assert!(usage.output > 0),
             LlmEvent::Done(timing) => {

@@ -9,7 +9,10 @@ use std::{
 use futures::StreamExt;
 use voxplane_agent_runtime::providers::{
     Credentials, ProviderError, Registry,
-    llm::{Extractive, LlmEvent, LlmProvider, LlmRequest, Message, OpenAiCompatible, Passage, Role, Usage},
+    llm::{
+        Extractive, LlmEvent, LlmProvider, LlmRequest, Message, OpenAiCompatible, Passage, Role, ToolCall,
+        ToolDefinition, ToolUse, Usage,
+    },
 };
 use voxplane_control::v1::LlmConfig;
 
@@ -21,7 +24,7 @@ use crate::{
 fn request(question: &str) -> LlmRequest {
     LlmRequest {
         system: "Be brief.".into(),
-        messages: vec![Message { role: Role::User, text: question.into() }],
+        messages: vec![Message::said(Role::User, question)],
         passages: vec![Passage {
             id: "1".into(),
             text: "Our opening hours are from nine to five. We are located at twelve Maple Street.".into(),
@@ -29,7 +32,18 @@ fn request(question: &str) -> LlmRequest {
         }],
         temperature: 0.2,
         max_tokens: 100,
+        ..LlmRequest::default()
     }
+}
+
+/// The same, of a model that may look at the diary.
+fn with_tools() -> LlmRequest {
+    let tool = |name: &str| ToolDefinition {
+        name: name.into(),
+        description: "A tool.".into(),
+        parameters: serde_json::json!({"type": "object", "properties": {"day": {"type": "string"}}}),
+    };
+    LlmRequest { tools: vec![tool("look_up"), tool("book")], may_call: true, ..request("is there a table") }
 }
 
 /// A provider for the simulator's model, with limits short enough for a test.
@@ -120,6 +134,7 @@ async fn text_is_passed_on_as_it_comes_and_usage_is_counted() {
             LlmEvent::Text(text) => pieces.push((text, began.elapsed())),
             LlmEvent::Usage(counted) => usage = Some(counted),
             LlmEvent::Done(measured) => timing = Some(measured),
+            LlmEvent::Writing | LlmEvent::ToolCalls(_) => panic!("no tool was offered"),
         }
     }
     assert_eq!(pieces.iter().map(|(text, _)| text.as_str()).collect::<Vec<_>>(), ANSWER);
@@ -127,6 +142,55 @@ async fn text_is_passed_on_as_it_comes_and_usage_is_counted() {
     assert_eq!(usage, Some(Usage { input: 21, output: 8 }));
     let timing = timing.unwrap();
     assert!(timing.first_token.unwrap() + Duration::from_millis(200) <= timing.total && timing.retries == 0);
+}
+
+#[tokio::test]
+async fn calls_of_tools_arrive_whole_and_their_results_go_back() {
+    let simulator = Simulator::start().await;
+    let provider = model(&simulator, "uses tools");
+    let text = llm_conforms(&provider, &with_tools()).await;
+    assert_eq!(text, "One moment.", "what is written beside the calls is spoken");
+    let mut stream = provider.stream(with_tools()).await.unwrap();
+    let mut calls = Vec::new();
+    let mut signs_of_life = 0;
+    while let Some(event) = stream.next().await {
+        match event.unwrap() {
+            LlmEvent::ToolCalls(asked) => calls.extend(asked),
+            LlmEvent::Writing => signs_of_life += 1,
+            _ => {}
+        }
+    }
+    let call = |id: &str, name: &str, arguments: &str| ToolCall {
+        id: id.into(),
+        name: name.into(),
+        arguments: arguments.into(),
+    };
+    assert_eq!(
+        calls,
+        [call("call_a", "look_up", r#"{"day":"monday"}"#), call("call_b", "book", r#"{"day":"friday"}"#)]
+    );
+    assert!(signs_of_life >= 4, "long arguments are no silence");
+
+    let tools = calls.into_iter().map(|call| ToolUse { call, result: "free".into() }).collect();
+    let mut second = with_tools();
+    second.messages.push(Message { role: Role::Assistant, text: String::new(), tools });
+    assert_eq!(llm_conforms(&provider, &second).await, ANSWER.concat());
+    let bodies = simulator.seen.bodies.lock().unwrap();
+    let messages = bodies.last().unwrap()["messages"].as_array().unwrap();
+    let roles: Vec<_> = messages.iter().map(|message| message["role"].as_str().unwrap()).collect();
+    assert_eq!(roles, ["system", "user", "assistant", "tool", "tool"]);
+}
+
+#[tokio::test]
+async fn calls_that_are_never_finished_are_not_made() {
+    let simulator = Simulator::start().await;
+    let mut stream = model(&simulator, "stalls in a call").stream(with_tools()).await.unwrap();
+    let mut last = None;
+    while let Some(event) = stream.next().await {
+        assert!(!matches!(event, Ok(LlmEvent::ToolCalls(_))));
+        last = Some(event);
+    }
+    assert_eq!(last.unwrap().unwrap_err().reason(), "Timeout");
 }
 
 #[tokio::test]

@@ -95,6 +95,11 @@ async fn complete(State(seen): State<Arc<Seen>>, headers: HeaderMap, Json(body):
             events(seen, spoken(Duration::ZERO).chain(stream::iter([Ok(format!("{error}\n\n"))])))
         }
         "talks nonsense" => events(seen, stream::iter([Ok("data: {not json}\n\n".to_owned())])),
+        "uses tools" if body["messages"].as_array().unwrap().iter().any(|message| message["role"] == "tool") => {
+            events(seen, spoken(Duration::ZERO).chain(ending()))
+        }
+        "uses tools" => events(seen, calling().chain(ending())),
+        "stalls in a call" => events(seen, calling().take(4).chain(forever())),
         "empty" => events(seen, ending()),
         "limited once" if first => {
             refusal(StatusCode::TOO_MANY_REQUESTS, "rate_limit_exceeded", "slow down", Some("0.05"))
@@ -139,6 +144,27 @@ fn spoken(pause: Duration) -> impl Stream<Item = Piece> + Send {
         tokio::time::sleep(pause).await;
         Ok(piece)
     })
+}
+
+/// Two calls whose arguments come in fragments, after a few words
+/// (<https://platform.openai.com/docs/guides/function-calling>, "Streaming").
+fn calling() -> impl Stream<Item = Piece> + Send {
+    let begin = |index: u32, id: &str, name: &str| {
+        json!({"tool_calls": [{"index": index, "id": id, "type": "function",
+                               "function": {"name": name, "arguments": ""}}]})
+    };
+    let more = |index: u32, text: &str| json!({"tool_calls": [{"index": index, "function": {"arguments": text}}]});
+    let pieces = [
+        json!({"role": "assistant", "content": null}),
+        json!({"content": "One moment."}),
+        begin(0, "call_a", "look_up"),
+        more(0, "{\"day\":"),
+        more(0, "\"monday\"}"),
+        begin(1, "call_b", "book"),
+        more(1, "{\"day\":\"fri"),
+        more(1, "day\"}"),
+    ];
+    stream::iter(pieces.map(|piece| Ok(chunk(&piece))))
 }
 
 /// The last chunk, the usage and the mark of the end; a comment and a CRLF, as some servers send.

@@ -10,6 +10,7 @@ use voxplane_control::v1 as wire;
 use voxplane_crds::voice_agent::{GreetingMode, TurnStrategy};
 use voxplane_crds::{Effective, KnowledgeBase, Tenant, VoiceAgent};
 
+use super::tools;
 use crate::cluster::id_of;
 
 /// Audio kept from before speech was noticed, so that the first sound of a word is not lost. The recogniser's own
@@ -87,6 +88,7 @@ pub fn compile(
             top_k: bases.iter().map(|base| positive(base.spec.retrieval.top_k)).max().unwrap_or_default(),
         }),
         error_message: settings.messages.value.error.clone(),
+        tools: tools::compile(&spec.tools),
     }
 }
 

@@ -8,6 +8,7 @@ mod hours;
 mod pick;
 mod placer;
 mod resolve;
+mod tools;
 
 pub use pick::{Candidate, Need, OVERFLOW_SLOTS, pick};
 pub use placer::{LEASE, Outcome, Placer, PlacerParts};

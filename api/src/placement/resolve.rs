@@ -20,6 +20,7 @@ use super::answers::{self, Arrival};
 use super::canary::Canary;
 use super::compile::{compile, hash};
 use super::hours::{self, Action};
+use super::tools;
 use crate::cluster::{Directory, id_of, ids, is_being_deleted};
 
 /// What to do with a caller.
@@ -226,7 +227,7 @@ fn route(
     let bases = world.bases_of(agent);
     let settings = effective(&agency.spec, &tenant.spec, &agent.spec);
     let config = compile(owner.agency, owner.tenant, owner.agent, tenant, agent, &settings, &bases);
-    let uses_keys = !settings.secrets().is_empty();
+    let uses_keys = !settings.secrets().is_empty() || tools::use_keys(&agent.spec.tools);
     let pool = pool_of(agent);
     let busy_message = claim.spec.overflow.message.clone().unwrap_or_else(|| settings.messages.value.busy.clone());
     Route {
@@ -236,11 +237,14 @@ fn route(
         number: Redacted::new(number.to_owned()),
         canary: Canary::of(agent, &pool),
         pool,
-        capabilities: vec![
+        capabilities: [
             format!("stt/{}", settings.stt.value.provider.as_str()),
             format!("llm/{}", settings.llm.value.provider.as_str()),
             format!("tts/{}", settings.tts.value.provider.as_str()),
-        ],
+        ]
+        .into_iter()
+        .chain((!config.tools.is_empty()).then(|| tools::CAPABILITY.to_owned()))
+        .collect(),
         credentials_hash: if uses_keys {
             // An unknown hash matches no pod: better refused than answered without keys.
             Some(agent.status.as_ref().and_then(|status| status.credentials_hash.clone()).unwrap_or_default())

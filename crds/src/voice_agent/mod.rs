@@ -10,6 +10,7 @@
 //! | [`runtime`] | the pods the agent's calls run on |
 //! | [`scheduling`] | which nodes they run on, with which accelerators and model files |
 //! | [`scaling`] | who decides how many there are |
+//! | [`tools`] | what the agent can do besides talking |
 
 pub mod canary;
 pub mod closed;
@@ -19,6 +20,7 @@ pub mod providers;
 pub mod runtime;
 pub mod scaling;
 pub mod scheduling;
+pub mod tools;
 
 pub use canary::{Canary, CanaryStatus};
 pub use closed::Closed;
@@ -28,6 +30,7 @@ pub use providers::{Llm, LlmOptions, LlmProvider, Stt, SttOptions, SttProvider, 
 pub use runtime::{Placement, RuntimeSpec};
 pub use scaling::{Scaling, ScalingMode, ScalingStatus};
 pub use scheduling::{Gpu, ModelVolume, Toleration, TopologySpread};
+pub use tools::{BuiltinTool, Effect, HttpHeader, HttpMethod, HttpTool, Tool, ToolSay};
 
 use crate::{
     defaults::default_from_schema,
@@ -117,6 +120,12 @@ pub struct VoiceAgentSpec {
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub knowledge_bases: Vec<LocalRef>,
+    /// What the agent can do besides talking. The language model decides when; it must be one that can call tools, which
+    /// `extractive` cannot. Omitted: nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub tools: Vec<Tool>,
     /// What ends the call, and the last words. Omitted: the tenant's default, else the agency's, else `goodbye` and
     /// `bye`, and a neutral goodbye in English.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -10,19 +10,21 @@ use voxplane_crds::conditions::reasons;
 use voxplane_crds::effective::SecretUse;
 use voxplane_crds::{Effective, VoiceAgent, labels, names};
 
+use super::tools;
 use crate::home::Home;
 use crate::status::Problem;
 
 /// Key of a user's Secret with the provider's key.
 const API_KEY: &str = "api-key";
 /// Key of a user's Secret with the addresses its key may be sent to.
-const ALLOWED_ENDPOINTS: &str = "allowed-endpoints";
+pub(super) const ALLOWED_ENDPOINTS: &str = "allowed-endpoints";
 
 /// The keys of one user Secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Key {
-    api_key: Vec<u8>,
-    endpoints: Vec<String>,
+    /// By the ending of the file that pods find each in: none for a provider's key, `.key.KEY` for the values of tools.
+    pub(super) values: BTreeMap<String, Vec<u8>>,
+    pub(super) endpoints: Vec<String>,
 }
 
 impl std::fmt::Debug for Key {
@@ -53,8 +55,34 @@ pub fn permitted(effective: &Effective<'_>, secrets: &BTreeMap<String, Secret>) 
 fn permit(wanted: &SecretUse<'_>, secret: Option<&Secret>) -> Result<Key, Problem> {
     let SecretUse { origin, name, provider, base_url, .. } = *wanted;
     let field = origin.path(wanted.field);
+    let whose = if origin.keys_are_the_agencys() { "the agency's" } else { "this" };
+    let secret = meant(&field, name, whose, provider, secret)?;
+    let refused = |what: String| Problem::new(reasons::REF_NOT_PERMITTED, format!("{field}: Secret {name:?} {what}"));
+    let Some(api_key) = value(secret, API_KEY) else {
+        return Err(refused(format!("needs the key {API_KEY:?}")));
+    };
+    let endpoints = endpoints(secret);
+    if let Some(url) = base_url
+        && !endpoints.contains(&normal(url))
+    {
+        return Err(refused(format!(
+            "does not allow its key to be sent to {}: add that address to its key {ALLOWED_ENDPOINTS:?}, one per line",
+            origin.path("llm.baseUrl")
+        )));
+    }
+    Ok(Key { values: [(String::new(), api_key)].into(), endpoints })
+}
+
+/// The Secret, if it exists and is meant to be used by this provider: else anybody who may write agents could read any
+/// Secret.
+pub(super) fn meant<'a>(
+    field: &str,
+    name: &str,
+    whose: &str,
+    provider: &str,
+    secret: Option<&'a Secret>,
+) -> Result<&'a Secret, Problem> {
     let Some(secret) = secret else {
-        let whose = if origin.keys_are_the_agencys() { "the agency's" } else { "this" };
         let message = format!("{field}: there is no Secret {name:?} in {whose} namespace");
         return Err(Problem::new(reasons::REF_NOT_FOUND, message));
     };
@@ -72,22 +100,19 @@ fn permit(wanted: &SecretUse<'_>, secret: Option<&Secret>) -> Result<Key, Proble
             labels::PROVIDER
         )));
     }
-    let data = |key: &str| secret.data.as_ref().and_then(|data| data.get(key)).map(|bytes| bytes.0.clone());
-    let Some(api_key) = data(API_KEY).filter(|key| !key.is_empty()) else {
-        return Err(refused(format!("needs the key {API_KEY:?}")));
-    };
-    let endpoints = String::from_utf8(data(ALLOWED_ENDPOINTS).unwrap_or_default()).unwrap_or_default();
-    let endpoints: Vec<String> =
-        endpoints.lines().map(|line| normal(line.trim())).filter(|line| !line.is_empty()).collect();
-    if let Some(url) = base_url
-        && !endpoints.contains(&normal(url))
-    {
-        return Err(refused(format!(
-            "does not allow its key to be sent to {}: add that address to its key {ALLOWED_ENDPOINTS:?}, one per line",
-            origin.path("llm.baseUrl")
-        )));
-    }
-    Ok(Key { api_key, endpoints })
+    Ok(secret)
+}
+
+/// A value that is there and not empty.
+pub(super) fn value(secret: &Secret, key: &str) -> Option<Vec<u8>> {
+    let value = secret.data.as_ref().and_then(|data| data.get(key)).map(|bytes| bytes.0.clone());
+    value.filter(|value| !value.is_empty())
+}
+
+/// Where its keys may be sent.
+pub(super) fn endpoints(secret: &Secret) -> Vec<String> {
+    let endpoints = String::from_utf8(value(secret, ALLOWED_ENDPOINTS).unwrap_or_default()).unwrap_or_default();
+    endpoints.lines().map(|line| normal(line.trim())).filter(|line| !line.is_empty()).collect()
 }
 
 fn normal(url: &str) -> String {
@@ -97,7 +122,9 @@ fn normal(url: &str) -> String {
 /// The set of a pool: the keys of all agents that may use theirs. One agent's mistake takes no keys from the others.
 #[must_use]
 pub fn of_pool(agents: &[&VoiceAgent], home: &Home, secrets: &BTreeMap<String, Secret>) -> KeySet {
-    agents.iter().filter_map(|agent| permitted(&home.effective(agent), secrets).ok()).flatten().collect()
+    let of_providers = agents.iter().filter_map(|agent| permitted(&home.effective(agent), secrets).ok()).flatten();
+    let of_tools = agents.iter().flat_map(|agent| tools::keys(agent, secrets)).filter_map(Result::ok);
+    of_providers.chain(of_tools).collect()
 }
 
 /// What pods report when they have read exactly this set. It is derived from the keys and says nothing about them.
@@ -125,7 +152,8 @@ pub fn data(keys: &KeySet) -> BTreeMap<String, ByteString> {
 fn files(keys: &KeySet) -> BTreeMap<String, Vec<u8>> {
     keys.iter()
         .flat_map(|(name, key)| {
-            [(name.clone(), key.api_key.clone()), (format!("{name}.endpoints"), key.endpoints.join("\n").into_bytes())]
+            let values = key.values.iter().map(move |(ending, value)| (format!("{name}{ending}"), value.clone()));
+            values.chain([(format!("{name}.endpoints"), key.endpoints.join("\n").into_bytes())])
         })
         .collect()
 }

@@ -10,6 +10,7 @@
 //! | [`pool`], [`scheduling`] | what the pods of a pool look like and where they run |
 //! | [`scaling`] | by which rules the operator scales it |
 //! | [`retire`] | when a pool that nobody needs is gone |
+//! | [`tools`] | whether an agent's tools can work, and which Secrets they may use |
 
 mod build;
 mod cleanup;
@@ -23,12 +24,14 @@ mod retire;
 mod scaling;
 mod scheduling;
 mod status;
+mod tools;
 mod validate;
 
 use std::time::Duration;
 
 use kube::runtime::controller::Action;
 use kube::{Api, Client, ResourceExt as _};
+use voxplane_crds::voice_agent::tools::http::secrets as tool_secrets;
 use voxplane_crds::{VoiceAgent, VoiceAgentStatus};
 
 use crate::apply::Applier;
@@ -72,7 +75,8 @@ impl Kind for VoiceAgent {
         if seen.home.is_ok() && observe::all_readable(ctx.stores(), &namespace) {
             retire::unneeded(&namespace, &membership::needed(&seen.agents), ctx, apply).await?;
         }
-        let uses_secrets = seen.home.as_ref().is_ok_and(|home| !home.effective(self).secrets().is_empty());
+        let by_tools = tool_secrets(&self.spec.tools).next().is_some();
+        let uses_secrets = by_tools || seen.home.as_ref().is_ok_and(|home| !home.effective(self).secrets().is_empty());
         let again = if uses_secrets { SECRETS_AGAIN } else { RESYNC };
         let scaled = seen.scaling.and_then(|verdict| verdict.decision.look_again);
         // A moment later: peaks are counted in whole samples.

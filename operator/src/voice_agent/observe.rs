@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, ResourceExt as _};
 use voxplane_crds::VoiceAgent;
 use voxplane_crds::names::{self, PoolId};
+use voxplane_crds::voice_agent::tools::http::secrets as tool_secrets;
 use voxplane_store::resources::ResourceKind;
 
 use super::{membership, pool, scaling};
@@ -175,6 +176,9 @@ async fn secrets(
         for secret in home.effective(agent).secrets() {
             let lies_in = if secret.origin.keys_are_the_agencys() { &*agencys } else { namespace };
             wanted.insert(secret.credential(), (lies_in, secret.name.to_owned()));
+        }
+        for secret in tool_secrets(&agent.spec.tools) {
+            wanted.insert(names::credential(secret.name, false), (namespace, secret.name.to_owned()));
         }
     }
     let mut found = BTreeMap::new();

@@ -23,6 +23,7 @@ mod closed_nodes;
 mod inheritance;
 mod placement;
 mod pods;
+mod tools;
 
 const NAMESPACE: &str = "vx-brightline--dental-clinic";
 
@@ -45,6 +46,7 @@ fn seen(agents: Vec<VoiceAgent>) -> Observed {
             pull_policy: PullPolicy::Never,
             control_url: "https://voxplane-api.voxplane-system.svc:9443".to_owned(),
             livekit_probe_url: Some("ws://livekit:7880".to_owned()),
+            tool_cidrs: Vec::new(),
         },
     }
 }

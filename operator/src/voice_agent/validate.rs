@@ -10,7 +10,7 @@ use voxplane_crds::names::PoolId;
 use super::credentials::{self, KeySet};
 use super::observe::{Former, Observed};
 use super::pool::{self, PoolShape};
-use super::{membership, scaling, scheduling};
+use super::{membership, scaling, scheduling, tools};
 use crate::config::RuntimeSettings;
 use crate::home::Home;
 use crate::identity::Identity;
@@ -89,6 +89,7 @@ pub fn check(agent: &VoiceAgent, seen: &Observed) -> Result<Valid, Problem> {
     let id = membership::asked_for(agent);
     scheduling::check(agent, &membership::members(&agents, &id), &home.tenant.spec.quotas)?;
     can_try(agent)?;
+    tools::check(agent, &home.effective(agent))?;
     let pool = describe(&id, home, &agents, seen);
     let canary = membership::canary(agent).map(|id| describe(&id, home, &agents, seen));
     let leaving = seen.former.as_ref().and_then(|former| leaving(former, &pool, home, &agents, seen));
@@ -179,6 +180,9 @@ fn leaving(former: &Former, pool: &Pool, home: &Home, agents: &[&VoiceAgent], se
 
 fn unresolved(agent: &VoiceAgent, home: &Home, seen: &Observed) -> Option<Problem> {
     if let Err(problem) = credentials::permitted(&home.effective(agent), &seen.secrets) {
+        return Some(problem);
+    }
+    if let Some(problem) = tools::unresolved(agent, &seen.secrets) {
         return Some(problem);
     }
     if let Some(problem) = stand_in(agent, home, seen) {

@@ -1,4 +1,4 @@
-//! The transcript: the ledger's `caller.said` and `agent.said` events as lines.
+//! The transcript: the ledger's `caller.said` and `agent.said` events as lines, and the tools that were used in between.
 
 use std::collections::HashMap;
 
@@ -12,6 +12,19 @@ use crate::{CallId, ScopedTx, StoreError};
 const CALLER_SAID: &str = "caller.said";
 const AGENT_SAID: &str = "agent.said";
 
+const TOOL_INTENT: &str = "tool.intent";
+const TOOL_RESULT: &str = "tool.result";
+
+text_enum! {
+    /// What a line is.
+    LineKind {
+        /// Something that was said.
+        Speech => "speech",
+        /// A tool that the agent used.
+        FunctionCall => "function_call",
+    }
+}
+
 text_enum! {
     /// Who spoke.
     Speaker {
@@ -22,14 +35,16 @@ text_enum! {
     }
 }
 
-/// One thing that was said.
+/// One thing that was said, or done.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Line {
+    /// What it is.
+    pub kind: LineKind,
     /// Who spoke.
     pub speaker: Speaker,
-    /// What the caller said as recognised, or what the agent meant to say.
+    /// What the caller said as recognised, or what the agent meant to say; of a tool, its name, arguments and result.
     pub text: String,
-    /// What the caller heard of the agent's text when it was interrupted; else the same text.
+    /// What the caller heard of the agent's text when it was interrupted; else the same text. Nothing of tools.
     pub heard: String,
     /// The caller interrupted the agent.
     pub interrupted: bool,
@@ -51,7 +66,7 @@ pub struct Line {
 /// As [`list`](super::list).
 pub async fn transcript(tx: &mut ScopedTx, call: CallId) -> Result<Vec<Line>, StoreError> {
     // The ledger of a long call is large, and speech is little of it.
-    let speech = [CALLER_SAID.to_owned(), AGENT_SAID.to_owned()];
+    let speech = [CALLER_SAID, AGENT_SAID, TOOL_INTENT, TOOL_RESULT].map(str::to_owned);
     let mut events = Vec::new();
     loop {
         let after = events.last().map(Event::cursor);
@@ -69,7 +84,18 @@ pub async fn transcript(tx: &mut ScopedTx, call: CallId) -> Result<Vec<Line>, St
 fn lines(events: &[Event]) -> Vec<Line> {
     let mut lines: Vec<Line> = Vec::new();
     let mut utterances: HashMap<(i32, String), usize> = HashMap::new();
+    let mut uses: HashMap<(i32, String), usize> = HashMap::new();
     for event in events {
+        if let Some((invocation, text)) = used(event) {
+            match uses.get(&(event.epoch, invocation.clone())).and_then(|index| lines.get_mut(*index)) {
+                Some(begun) => begun.text.push_str(&text),
+                None => {
+                    uses.insert((event.epoch, invocation), lines.len());
+                    lines.push(of_tool(event, text));
+                }
+            }
+            continue;
+        }
         let Some(line) = line(event) else { continue };
         let utterance = event.payload.as_ref().and_then(|payload| payload.get("utterance")).map(Value::to_string);
         let known = utterance.map(|utterance| utterances.entry((event.epoch, utterance)).or_insert(lines.len()));
@@ -79,6 +105,33 @@ fn lines(events: &[Event]) -> Vec<Line> {
         }
     }
     lines
+}
+
+/// Which use of a tool the event is about, and what it adds to its line.
+fn used(event: &Event) -> Option<(String, String)> {
+    let payload = event.payload.as_ref()?;
+    let text = |name: &str| payload.get(name).and_then(Value::as_str).unwrap_or_default();
+    let invocation = payload.get("invocation")?.to_string();
+    match event.r#type.as_str() {
+        TOOL_INTENT => Some((invocation, format!("[Function Call: {}({})]", text("tool"), text("arguments")))),
+        TOOL_RESULT => Some((invocation, format!(" → {}", text("result")))),
+        _ => None,
+    }
+}
+
+fn of_tool(event: &Event, text: String) -> Line {
+    Line {
+        kind: LineKind::FunctionCall,
+        speaker: Speaker::Assistant,
+        text,
+        heard: String::new(),
+        interrupted: false,
+        source: None,
+        confidence: None,
+        at: event.at,
+        call_us: event.call_us,
+        epoch: event.epoch,
+    }
 }
 
 fn line(event: &Event) -> Option<Line> {
@@ -91,6 +144,7 @@ fn line(event: &Event) -> Option<Line> {
     };
     let said = text("text")?;
     Some(Line {
+        kind: LineKind::Speech,
         speaker,
         heard: text("heard").unwrap_or_else(|| said.clone()),
         text: said,
@@ -143,5 +197,34 @@ mod tests {
         );
         assert_eq!(lines[0].text, "Hello, dental clinic");
         assert_eq!(lines[1].confidence, Some(0.9));
+    }
+
+    #[test]
+    fn tools_stand_where_they_were_used_with_what_came_of_them() {
+        let intent = |invocation, tool| {
+            Some(json!({"invocation": invocation, "tool": tool, "effect": "once", "arguments": "{\"day\":\"friday\"}"}))
+        };
+        let result = |invocation, result| Some(json!({"invocation": invocation, "status": "ok", "result": result}));
+        let lines = lines(&[
+            event(1, "caller.said", Some(json!({"turn": 1, "text": "a table please"}))),
+            event(2, "tool.intent", intent(1, "look_up")),
+            event(3, "tool.intent", intent(2, "book")),
+            event(4, "agent.said", Some(json!({"utterance": 3, "text": "One moment."}))),
+            event(5, "tool.result", result(2, "{\"id\":7}")),
+            event(6, "tool.result", result(1, "free")),
+            event(7, "tool.intent", intent(3, "book")),
+        ]);
+        let read: Vec<_> = lines.iter().map(|line| (line.kind, line.text.as_str())).collect();
+        assert_eq!(
+            read,
+            [
+                (LineKind::Speech, "a table please"),
+                (LineKind::FunctionCall, "[Function Call: look_up({\"day\":\"friday\"})] → free"),
+                (LineKind::FunctionCall, "[Function Call: book({\"day\":\"friday\"})] → {\"id\":7}"),
+                (LineKind::Speech, "One moment."),
+                (LineKind::FunctionCall, "[Function Call: book({\"day\":\"friday\"})]"),
+            ]
+        );
+        assert_eq!((lines[1].call_us, lines[1].heard.as_str()), (2_000_000, ""));
     }
 }

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "test code outside of test functions")]
 
 pub mod agent;
+pub mod tools;
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::time::Duration;
@@ -48,6 +49,7 @@ pub struct World {
     /// Tells the model's answer to a question.
     answers: Box<dyn Fn(&str) -> String>,
     cancelled: HashSet<GenerationId>,
+    pub workshop: tools::Workshop,
     pub synthesis_ms: i64,
     pub stt_ms: i64,
     pub first_token_ms: i64,
@@ -82,6 +84,7 @@ impl World {
             playing: None,
             answers: Box::new(|question| format!("You said {question}.")),
             cancelled: HashSet::new(),
+            workshop: tools::Workshop::default(),
             synthesis_ms: 120,
             stt_ms: 80,
             first_token_ms: 200,
@@ -263,9 +266,12 @@ impl World {
                 let passage = Passage { id: "p1".into(), text: "We open at nine.".into(), score: 1.0 };
                 self.at(now + 40, Input::Passages { turn, passages: vec![passage] });
             }
-            Output::Generate { generation, messages, .. } if self.llm_works => {
+            Output::Generate { generation, messages, may_call, .. } if self.llm_works => {
                 let question = messages.last().map(|message| message.text.clone()).unwrap_or_default();
-                let answer = (self.answers)(&question);
+                let (answer, calls) = match &self.workshop.model {
+                    Some(model) => model(&messages, may_call),
+                    None => ((self.answers)(&question), Vec::new()),
+                };
                 let mut at = now + self.first_token_ms;
                 for token in answer.split_inclusive(' ') {
                     let token = token.to_owned();
@@ -274,12 +280,31 @@ impl World {
                 }
                 self.then(at, move |world| {
                     if !world.cancelled.contains(&generation) {
+                        if !calls.is_empty() {
+                            world.give(Input::ToolCalls { generation, calls });
+                        }
                         world.give(Input::GenerationDone { generation });
                     }
                 });
             }
             Output::CancelGeneration { generation } => {
                 self.cancelled.insert(generation);
+            }
+            Output::Invoke { invocation, tool, arguments } => {
+                if let Some((delay, outcome)) = (self.workshop.service)(&tool, &arguments) {
+                    self.then(now + delay, move |world| {
+                        if !world.workshop.called_off.contains(&invocation) {
+                            world.give(Input::ToolFinished { invocation, outcome });
+                        }
+                    });
+                }
+                self.workshop.invoked.push((now, tool, arguments));
+            }
+            Output::CancelInvocation { invocation } => {
+                self.workshop.called_off.insert(invocation);
+            }
+            Output::Event(LedgerEvent::ToolIntent { invocation, durable: true, .. }) if self.acknowledges => {
+                self.at(now + 30, Input::ToolRecorded { invocation });
             }
             Output::HangUp { .. } if self.caller_can_be_removed => self.at(now + 60, Input::CallerLeft),
             Output::Event(LedgerEvent::CallHangingUp { .. }) if self.acknowledges => {

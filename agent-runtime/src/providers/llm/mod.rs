@@ -6,6 +6,7 @@ mod openai;
 use std::time::Duration;
 
 use futures::{future::BoxFuture, stream::BoxStream};
+use serde_json::Value;
 
 pub use self::{extractive::Extractive, openai::OpenAiCompatible};
 use super::Result;
@@ -24,7 +25,7 @@ pub trait LlmProvider: Send + Sync {
     fn stream(&self, request: LlmRequest) -> BoxFuture<'_, Result<LlmStream>>;
 }
 
-/// The events of one answer. Ends after [`LlmEvent::Done`] or the first error.
+/// The events of one answer: text, or calls of tools, or both. Ends after [`LlmEvent::Done`] or the first error.
 pub type LlmStream = BoxStream<'static, Result<LlmEvent>>;
 
 /// What to answer.
@@ -40,6 +41,41 @@ pub struct LlmRequest {
     pub temperature: f32,
     /// Upper bound of the answer's length in the vendor's tokens; 0 = the vendor's own limit.
     pub max_tokens: u32,
+    /// What the model may ask for. Providers that cannot call tools ignore it.
+    pub tools: Vec<ToolDefinition>,
+    /// Whether it may ask for them this time; if not, they explain the calls among `messages`.
+    pub may_call: bool,
+}
+
+/// A tool as the model gets to know it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ToolDefinition {
+    /// Name.
+    pub name: String,
+    /// What it does.
+    pub description: String,
+    /// JSON Schema of the arguments.
+    pub parameters: Value,
+}
+
+/// A call of a tool as the model writes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToolCall {
+    /// The model's name for it, repeated with the result.
+    pub id: String,
+    /// The tool.
+    pub name: String,
+    /// JSON, if the model wrote it well.
+    pub arguments: String,
+}
+
+/// A call and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToolUse {
+    /// The call.
+    pub call: ToolCall,
+    /// What came of it.
+    pub result: String,
 }
 
 /// One turn of the conversation.
@@ -49,6 +85,15 @@ pub struct Message {
     pub role: Role,
     /// What was said; for an interrupted answer, what was heard of it.
     pub text: String,
+    /// Instead of words: what the agent did.
+    pub tools: Vec<ToolUse>,
+}
+
+impl Message {
+    /// Something that was said.
+    pub fn said(role: Role, text: impl Into<String>) -> Self {
+        Self { role, text: text.into(), tools: Vec::new() }
+    }
 }
 
 /// Who spoke.
@@ -76,6 +121,10 @@ pub struct Passage {
 pub enum LlmEvent {
     /// More text, never empty.
     Text(String),
+    /// The model writes calls of tools; nothing can be said yet.
+    Writing,
+    /// Everything the model asks for, once, after its text.
+    ToolCalls(Vec<ToolCall>),
     /// What the vendor will bill.
     Usage(Usage),
     /// The answer is complete.

@@ -250,3 +250,23 @@ fn suspension_comes_before_hours_and_a_slip_of_the_pen_closes_nothing() {
         (Verdict::Serve, Some(json!({"state": "unknown", "rule": "spec.timezone"})))
     );
 }
+
+#[test]
+fn tools_need_a_pod_that_knows_them_and_has_their_keys() {
+    let mut fixture = Fixture::new();
+    let mut route = |tools: Value| {
+        fixture.agent("vx-acme--dental", "reception", RECEPTION, json!({"tools": tools}));
+        routed(resolve(&fixture.directory, "+15550100", Some("ST_acme"), now()))
+    };
+    let plain = route(json!([]));
+    assert!(!plain.capabilities.contains(&"feature/tools".to_owned()));
+    assert_eq!(plain.credentials_hash, None);
+    let mut tool = json!({"name": "book", "description": "Books.", "http": {"url": "https://api.example.com"}});
+    let with_tool = route(json!([tool]));
+    assert!(with_tool.capabilities.contains(&"feature/tools".to_owned()));
+    assert_eq!(with_tool.credentials_hash, None);
+    tool["http"]["secretRef"] = json!({"name": "crm"});
+    assert!(route(json!([tool])).credentials_hash.is_some(), "a pod without the key is not asked");
+    tool["enabled"] = json!(false);
+    assert!(!route(json!([tool])).capabilities.contains(&"feature/tools".to_owned()));
+}

@@ -122,15 +122,18 @@ pub struct TranscriptView {
     pub lines: Vec<TranscriptLine>,
 }
 
-/// One thing that was said.
+/// One thing that was said, or done.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TranscriptLine {
+    /// `speech`, or `function_call`: a tool that the agent used.
+    #[serde(rename = "type")]
+    pub type_: &'static str,
     /// `user` (the caller) or `assistant` (the agent).
     pub role: &'static str,
-    /// The caller's words as recognised, or what the agent meant to say.
+    /// The caller's words as recognised, or what the agent meant to say; of a tool, `[Function Call: name({…})] → result`.
     pub text: String,
-    /// What the caller heard of the agent's text.
+    /// What the caller heard of the agent's text; empty for a tool.
     pub heard: String,
     /// The caller interrupted the agent.
     pub interrupted: bool,
@@ -148,6 +151,7 @@ pub struct TranscriptLine {
 impl From<Line> for TranscriptLine {
     fn from(line: Line) -> Self {
         Self {
+            type_: line.kind.as_str(),
             role: line.speaker.as_str(),
             text: line.text,
             heard: line.heard,

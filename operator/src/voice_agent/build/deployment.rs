@@ -154,6 +154,9 @@ fn env(pool: &Pool) -> Vec<EnvVar> {
         ("VOXPLANE_DRAIN_GRACE_SECONDS", drain.to_string()),
     ];
     env.extend(pool.runtime.livekit_probe_url.clone().map(|url| ("VOXPLANE_LIVEKIT_PROBE_URL", url)));
+    // Only where there are some: an installation without them keeps its pods as they are.
+    let ranges = Some(pool.runtime.tool_cidrs.join(",")).filter(|ranges| !ranges.is_empty());
+    env.extend(ranges.map(|ranges| ("VOXPLANE_TOOL_ALLOWED_CIDRS", ranges)));
     let value =
         |(name, value): (&str, String)| EnvVar { name: name.to_owned(), value: Some(value), ..EnvVar::default() };
     let from_pod = |name: &str, path: &str| EnvVar {

@@ -4,6 +4,7 @@
 //! <https://platform.openai.com/docs/api-reference/chat-streaming>; spoken alike by vLLM, Ollama, Groq, DeepSeek and
 //! others. The key goes only to base URLs that the Secret's owner listed, and never along a redirect.
 
+mod calls;
 mod endpoint;
 mod request;
 mod status;

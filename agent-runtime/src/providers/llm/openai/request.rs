@@ -11,7 +11,9 @@ use secrecy::ExposeSecret;
 use tokio::time::{sleep, timeout};
 
 use super::{
-    Inner, status,
+    Inner,
+    calls::Calls,
+    status,
     wire::{Chunk, Request},
 };
 use crate::providers::{
@@ -40,9 +42,9 @@ pub(super) async fn start(inner: Arc<Inner>, request: LlmRequest) -> Result<LlmS
         let attempt = timeout(left, attempt(&inner, &request));
         let error = match attempt.await {
             Err(_) => return Err(ProviderError::Timeout { stage: FIRST_TOKEN, after: limit }),
-            Ok(Ok((first, events))) => {
+            Ok(Ok(begun)) => {
                 let timing = LlmTiming { first_token: Some(asked.elapsed()), total: Duration::ZERO, retries };
-                return Ok(answer(first, events, timing, asked, inner.limits.idle).boxed());
+                return Ok(answer(begun, timing, asked, inner.limits.idle).boxed());
             }
             Ok(Err(error)) => error,
         };
@@ -64,8 +66,16 @@ fn pause(error: &ProviderError, retries: u32) -> Duration {
     }
 }
 
+/// An answer that has begun.
+struct Begun {
+    first: Vec<LlmEvent>,
+    /// The rest; `None`: there is none.
+    events: Option<Events>,
+    calls: Calls,
+}
+
 /// One request up to its first event that says something.
-async fn attempt(inner: &Inner, request: &LlmRequest) -> Result<(Vec<LlmEvent>, Option<Events>)> {
+async fn attempt(inner: &Inner, request: &LlmRequest) -> Result<Begun> {
     let body = Request::new(&inner.model, inner.url.host_str(), request);
     let response = inner
         .client
@@ -81,41 +91,43 @@ async fn attempt(inner: &Inner, request: &LlmRequest) -> Result<(Vec<LlmEvent>, 
         return Err(status::error(status, &headers, &error_body(response).await));
     }
     let mut events: Events = response.bytes_stream().eventsource().boxed();
+    let mut calls = Calls::default();
     loop {
         let Some(event) = events.next().await else { return Err(cut()) };
-        match read(event)? {
+        match read(event, &mut calls)? {
             Read::Events(found) if found.is_empty() => {}
-            Read::Events(found) => return Ok((found, Some(events))),
+            Read::Events(first) => return Ok(Begun { first, events: Some(events), calls }),
             // An empty answer is an answer.
-            Read::Done => return Ok((Vec::new(), None)),
+            Read::Done => return Ok(Begun { first: Vec::new(), events: None, calls }),
         }
     }
 }
 
 /// The rest of an answer, as a stream; dropping it closes the connection.
 fn answer(
-    first: Vec<LlmEvent>,
-    events: Option<Events>,
+    begun: Begun,
     timing: LlmTiming,
     asked: Instant,
     idle: Duration,
 ) -> impl Stream<Item = Result<LlmEvent>> + Send {
+    let Begun { first, events, calls } = begun;
     let length = 0usize;
-    let rest = stream::unfold(Some((events, length)), move |state| async move {
-        let (events, mut length) = state?;
-        let done = || {
+    let rest = stream::unfold(Some((events, calls, length)), move |state| async move {
+        let (events, mut calls, mut length) = state?;
+        let done = |mut calls: Calls| {
             let timing = LlmTiming { total: asked.elapsed(), ..timing };
-            (vec![Ok(LlmEvent::Done(timing))], None)
+            let calls = Some(calls.take()).filter(|calls| !calls.is_empty()).map(LlmEvent::ToolCalls);
+            (calls.into_iter().chain([LlmEvent::Done(timing)]).map(Ok).collect(), None)
         };
-        let Some(mut events) = events else { return Some(done()) };
+        let Some(mut events) = events else { return Some(done(calls)) };
         let result = match timeout(idle, events.next()).await {
             Err(_) => Err(ProviderError::Timeout { stage: NEXT_TOKEN, after: idle }),
             Ok(None) => Err(cut()),
-            Ok(Some(event)) => read(event),
+            Ok(Some(event)) => read(event, &mut calls),
         };
         match result {
             Err(error) => Some((vec![Err(error)], None)),
-            Ok(Read::Done) => Some(done()),
+            Ok(Read::Done) => Some(done(calls)),
             Ok(Read::Events(found)) => {
                 length += found
                     .iter()
@@ -125,7 +137,7 @@ fn answer(
                     let error = ProviderError::protocol(format!("an answer longer than {MAX_ANSWER} bytes"));
                     return Some((vec![Err(error)], None));
                 }
-                Some((found.into_iter().map(Ok).collect(), Some((Some(events), length))))
+                Some((found.into_iter().map(Ok).collect(), Some((Some(events), calls, length))))
             }
         }
     });
@@ -138,7 +150,7 @@ enum Read {
 }
 
 /// One server-sent event.
-fn read(event: Result<Event, EventStreamError<reqwest::Error>>) -> Result<Read> {
+fn read(event: Result<Event, EventStreamError<reqwest::Error>>, calls: &mut Calls) -> Result<Read> {
     let event = event.map_err(|error| match error {
         EventStreamError::Transport(error) => transport(error),
         other => ProviderError::protocol(format!("not a stream of events: {other}")),
@@ -152,7 +164,9 @@ fn read(event: Result<Event, EventStreamError<reqwest::Error>>) -> Result<Read> 
         return Err(status::in_stream(error));
     }
     let text = chunk.text().map(LlmEvent::Text);
-    Ok(Read::Events(text.into_iter().chain(chunk.usage().map(LlmEvent::Usage)).collect()))
+    let writes = calls.push(chunk.calls())?.then_some(LlmEvent::Writing);
+    let usage = chunk.usage().map(LlmEvent::Usage);
+    Ok(Read::Events([text, writes, usage].into_iter().flatten().collect()))
 }
 
 async fn error_body(response: reqwest::Response) -> Vec<u8> {
