@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::flow::{FlowInput, FlowOutcome};
 use crate::ids::{TurnId, UtteranceId};
 use crate::latency::TurnLatency;
 
@@ -34,6 +35,8 @@ pub enum EndReason {
     Refused,
     /// Someone asked for it.
     Command,
+    /// A flow came to its end.
+    FlowEnded,
     /// The pod had to go.
     Drained,
     /// Another owner has the call.
@@ -53,6 +56,7 @@ impl EndReason {
             Self::Error => "error",
             Self::Refused => "refused",
             Self::Command => "command",
+            Self::FlowEnded => "flow_ended",
             Self::Drained => "drained",
             Self::LeaseLost => "lease_lost",
             Self::TransportLost => "transport_lost",
@@ -78,6 +82,8 @@ pub enum AgentSource {
     Error,
     /// A command from outside.
     Command,
+    /// A step of a flow.
+    Flow,
 }
 
 /// How it is known which words the caller heard.
@@ -200,6 +206,48 @@ pub enum LedgerEvent {
         /// How many times in a row.
         n: u32,
     },
+    /// The call came to a step of its flow.
+    FlowNodeEntered {
+        /// Id of the node.
+        node: String,
+        /// What the node is.
+        kind: &'static str,
+    },
+    /// The call left a step of its flow.
+    FlowNodeLeft {
+        /// Id of the node.
+        node: String,
+        /// How it was left.
+        outcome: FlowOutcome,
+        /// Which option or branch, from 0; absent: none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        choice: Option<usize>,
+        /// By what the caller answered.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        by: Option<FlowInput>,
+        /// Branches that could not be judged.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        failed: Vec<usize>,
+        /// The node that follows; absent: none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        next: Option<String>,
+    },
+    /// A question was asked again.
+    FlowRepeated {
+        /// Id of the node.
+        node: String,
+        /// Why.
+        outcome: FlowOutcome,
+        /// How many times in this node.
+        n: u32,
+    },
+    /// A variable has another value.
+    FlowVariableSet {
+        /// Its name.
+        name: String,
+        /// What it holds.
+        value: String,
+    },
     /// Something failed for good.
     ProviderFailed {
         /// What it was for.
@@ -239,6 +287,10 @@ impl LedgerEvent {
             Self::BargeInResumed {} => "barge_in.resumed",
             Self::DtmfReceived { .. } => "dtmf.received",
             Self::SilencePrompted { .. } => "silence.prompted",
+            Self::FlowNodeEntered { .. } => "flow.node_entered",
+            Self::FlowNodeLeft { .. } => "flow.node_left",
+            Self::FlowRepeated { .. } => "flow.repeated",
+            Self::FlowVariableSet { .. } => "flow.variable_set",
             Self::ProviderFailed { .. } => "provider.failed",
             Self::CallHangingUp { .. } => "call.hanging_up",
             Self::CallEnded { .. } => "call.ended",

@@ -67,6 +67,11 @@ pub enum Output {
         /// Knowledge for the answer.
         passages: Vec<Passage>,
     },
+    /// Tell the language model this as well from the next request on; empty: nothing beyond its prompt.
+    Instruct {
+        /// What.
+        text: String,
+    },
     /// The request's answer is not wanted any more.
     CancelGeneration {
         /// The request.
@@ -110,6 +115,7 @@ impl Output {
             Self::SpeechEnded { .. } => "speech_ended",
             Self::Retrieve { .. } => "retrieve",
             Self::Generate { .. } => "generate",
+            Self::Instruct { .. } => "instruct",
             Self::CancelGeneration { .. } => "cancel_generation",
             Self::CommandFinished { .. } => "command_finished",
             Self::HangUp { .. } => "hang_up",
