@@ -33,6 +33,8 @@ pub mod reasons {
     pub const ACCEPTED: &str = "Accepted";
     /// The spec contradicts itself; the message names the field.
     pub const INVALID: &str = "Invalid";
+    /// The steps of an agent's flow cannot be followed; the message names node and field.
+    pub const FLOW_INVALID: &str = "FlowInvalid";
     /// A namespace of the needed name exists and is not ours.
     pub const NAMESPACE_CONFLICT: &str = "NamespaceConflict";
     /// The agency this object must belong to does not exist.

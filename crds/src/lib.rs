@@ -4,6 +4,8 @@
 //! | --- | --- |
 //! | [`agency`], [`tenant`], [`voice_agent`], [`phone_number`], [`knowledge_base`] | one resource kind each |
 //! | [`agent_defaults`], [`effective`] | settings that agents inherit, and what they come to |
+//! | [`template`], [`variables`], [`texts`] | what agents say, with values put in |
+//! | [`flow`] | whether a conversation in steps can be followed |
 //! | [`hours`] | whether a tenant is open at a time |
 //! | [`duty`] | which entry of a number's schedule counts at a time |
 //! | [`members`] | who may work with an agency or a tenant |
@@ -24,6 +26,7 @@ pub mod agent_defaults;
 pub mod conditions;
 pub mod duty;
 pub mod effective;
+pub mod flow;
 pub mod hours;
 pub mod knowledge_base;
 pub mod labels;
@@ -34,7 +37,10 @@ pub mod profile;
 pub mod refs;
 pub mod schema;
 pub mod status;
+pub mod template;
 pub mod tenant;
+pub mod texts;
+pub mod variables;
 pub mod voice_agent;
 
 pub use agency::{Agency, AgencySpec, AgencyStatus};

@@ -23,6 +23,14 @@ pub const HTTPS_URL: &str = r"^https://[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?(:
 /// A lower-case UUID.
 pub const UUID: &str = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$";
 
+/// Name of a variable: what a text can refer to as `{{ name }}` and a condition as `name`.
+pub const VARIABLE: &str = "^[a-z][a-zA-Z0-9_]*$";
+/// Names that no variable may have, as a rule on an object with a `name`: words of the language of conditions, and the
+/// groups of the built-in variables.
+pub const NOT_RESERVED: &str = "!(self.name in ['true', 'false', 'null', 'in', 'as', 'break', 'const', 'continue', \
+     'else', 'for', 'function', 'if', 'import', 'let', 'loop', 'package', 'namespace', 'return', 'var', 'void', 'while', \
+     'tenant', 'agent', 'call'])";
+
 /// Key of a label or taint: an optional DNS name and a slash, then the name itself.
 pub const LABEL_KEY: &str = "^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$";
 /// Value of a label or taint; it may be empty.

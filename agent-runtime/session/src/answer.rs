@@ -87,20 +87,7 @@ impl Session {
     pub(crate) fn begin_answer(&mut self, said: Finished) {
         // While tools are used the caller may ask for something else.
         self.abandon_answer();
-        let turn = self.ids.turn();
-        self.pauses.finished();
-        self.prompts = 0;
-        if !said.said.is_empty() {
-            self.event(LedgerEvent::CallerSaid {
-                turn: Some(turn),
-                text: said.said,
-                start_us: said.start.as_micros(),
-                end_us: said.end.as_micros(),
-                confidence: said.confidence,
-                backchannel: false,
-            });
-        }
-        self.history.push(Role::User, &said.whole);
+        let turn = self.take_note(&said);
         // A greeting after the first question would be odd.
         self.drop_queued(CommandOutcome::Interrupted, |queued| queued.source == AgentSource::Greeting);
         if self.current.as_ref().is_some_and(|utterance| utterance.source == AgentSource::Greeting) {
@@ -136,6 +123,25 @@ impl Session {
         } else {
             self.generate(Vec::new());
         }
+    }
+
+    /// Notes what the caller said: for the ledger, and for the language model.
+    pub(crate) fn take_note(&mut self, said: &Finished) -> TurnId {
+        let turn = self.ids.turn();
+        self.pauses.finished();
+        self.prompts = 0;
+        if !said.said.is_empty() {
+            self.event(LedgerEvent::CallerSaid {
+                turn: Some(turn),
+                text: said.said.clone(),
+                start_us: said.start.as_micros(),
+                end_us: said.end.as_micros(),
+                confidence: said.confidence,
+                backchannel: false,
+            });
+        }
+        self.history.push(Role::User, &said.whole);
+        turn
     }
 
     /// Passages for a turn arrived.

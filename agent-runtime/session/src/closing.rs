@@ -156,6 +156,7 @@ impl Session {
 
     /// Stops whatever is said, written, or waited for.
     fn abandon_everything(&mut self) {
+        self.leave_flow();
         self.drop_current(CommandOutcome::CallEnding);
         self.abandon_answer();
         self.drop_queued(CommandOutcome::CallEnding, |_| true);

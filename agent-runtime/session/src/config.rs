@@ -1,9 +1,11 @@
 //! What the engine must know about the agent whose call it runs.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::flow::Flow;
 use crate::tools::ToolRules;
 
 /// Who speaks first once the call is answered.
@@ -21,6 +23,8 @@ pub enum GreetingMode {
 pub struct SessionConfig {
     /// Who speaks first.
     pub greeting_mode: GreetingMode,
+    /// Steps that lead the conversation, instead of the greeting and its mode.
+    pub flow: Option<Arc<Flow>>,
     /// The greeting, spoken in mode [`GreetingMode::AgentFirst`].
     pub greeting: String,
     /// Spoken before anything else; cannot be interrupted.
@@ -149,6 +153,7 @@ impl Default for SessionConfig {
     fn default() -> Self {
         Self {
             greeting_mode: GreetingMode::AgentFirst,
+            flow: None,
             greeting: "Hello, how can I help you?".into(),
             disclosure: String::new(),
             consent_message: String::new(),

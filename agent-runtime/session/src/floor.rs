@@ -120,6 +120,7 @@ impl Session {
         let heard_at = utterance.sent_until.unwrap_or(self.now) + self.config.path_delay;
         self.quiet_since = self.quiet_since.max(heard_at);
         self.answer_played(utterance.id);
+        self.flow_said(utterance.id);
         self.command_finished(utterance.command, CommandOutcome::Done);
     }
 

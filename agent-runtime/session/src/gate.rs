@@ -48,7 +48,7 @@ impl Session {
         let opening: Vec<(AgentSource, bool, String)> = if let Some(refusal) = &config.refusal {
             vec![(AgentSource::Farewell, false, refusal.clone())]
         } else {
-            let greets = config.greeting_mode == GreetingMode::AgentFirst;
+            let greets = config.greeting_mode == GreetingMode::AgentFirst && config.flow.is_none();
             vec![
                 (AgentSource::Disclosure, false, config.disclosure.clone()),
                 (AgentSource::Disclosure, false, config.consent_message.clone()),
@@ -57,6 +57,9 @@ impl Session {
         };
         for (source, interruptible, text) in opening.into_iter().filter(|(.., text)| !text.trim().is_empty()) {
             self.say(source, interruptible, &text);
+        }
+        if self.config.refusal.is_none() {
+            self.begin_flow();
         }
     }
 

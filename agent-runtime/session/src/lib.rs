@@ -31,6 +31,7 @@
 //! | `floor`, `utterance` | who speaks, what has been synthesised, sent and heard |
 //! | `barge_in` | ducking, committing and resuming when the caller speaks over the agent |
 //! | `closing` | farewells and hanging up |
+//! | `flow` | conversations in steps: menus, questions, conditions |
 //! | `timers` | every deadline, in one place |
 //! | `event`, `latency` | what the ledger is told |
 //!
@@ -47,6 +48,7 @@ mod config;
 mod endpointing;
 mod event;
 mod floor;
+pub mod flow;
 mod gate;
 mod history;
 mod ids;
@@ -67,6 +69,7 @@ pub use config::{
     BargeInRules, ConfigError, GoodbyeRules, GreetingMode, SessionConfig, SilenceRules, Timeouts, TurnRules, VoiceRules,
 };
 pub use event::{AgentSource, BargeInTrigger, Durability, EndReason, HeardBy, LedgerEvent, Stage};
+pub use flow::{Flow, FlowInput, FlowOutcome};
 pub use history::{Message, Role};
 pub use ids::{ClauseId, GenerationId, InvocationId, TurnId, UtteranceId};
 pub use input::{Command, FailedWork, Input, Passage, WordTime};

@@ -69,6 +69,11 @@ pub enum Output {
         /// Whether it may ask for tools.
         may_call: bool,
     },
+    /// Tell the language model this as well from the next request on; empty: nothing beyond its prompt.
+    Instruct {
+        /// What.
+        text: String,
+    },
     /// The request's answer is not wanted any more.
     CancelGeneration {
         /// The request.
@@ -126,6 +131,7 @@ impl Output {
             Self::SpeechEnded { .. } => "speech_ended",
             Self::Retrieve { .. } => "retrieve",
             Self::Generate { .. } => "generate",
+            Self::Instruct { .. } => "instruct",
             Self::CancelGeneration { .. } => "cancel_generation",
             Self::Invoke { .. } => "invoke",
             Self::CancelInvocation { .. } => "cancel_invocation",

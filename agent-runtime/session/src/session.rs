@@ -8,6 +8,7 @@ use crate::caller_turn::{CallerTurn, Transcript};
 use crate::closing::{Closing, ClosingStage};
 use crate::config::SessionConfig;
 use crate::event::{AgentSource, BargeInTrigger, EndReason, LedgerEvent, Stage};
+use crate::flow::Position;
 use crate::gate::Gate;
 use crate::history::History;
 use crate::ids::IdSource;
@@ -50,6 +51,7 @@ pub struct Session {
     pub(crate) queue: VecDeque<Utterance>,
     pub(crate) apology: Option<Utterance>,
     pub(crate) history: History,
+    pub(crate) flow: Position,
     pub(crate) quiet_since: CallTime,
     pub(crate) prompts: u32,
     pub(crate) drain_by: Option<CallTime>,
@@ -83,6 +85,7 @@ impl Session {
             queue: VecDeque::new(),
             apology: None,
             history: History::default(),
+            flow: Position::default(),
             quiet_since: now,
             prompts: 0,
             drain_by: None,
@@ -175,6 +178,7 @@ impl Session {
             || self.advance_turn()
             || self.advance_answer()
             || self.advance_tools()
+            || self.advance_flow()
             || self.advance_floor()
             || self.advance_silence()
     }
@@ -264,7 +268,7 @@ impl Session {
             self.event(LedgerEvent::CallerPartial { text: heard.text.clone() });
         }
         if self.can_be_interrupted() {
-            if words >= self.config.barge_in.min_words {
+            if words >= self.config.barge_in.min_words || self.answers_flow(&heard.text) {
                 let onset = self.barge_in.map_or(heard.start, |barge_in| barge_in.onset);
                 self.commit_barge_in(onset, BargeInTrigger::Words);
             } else if self.barge_in.is_none() {
@@ -297,6 +301,9 @@ impl Session {
             return;
         }
         self.event(LedgerEvent::DtmfReceived { digit });
+        if self.flow_key(digit) {
+            return;
+        }
         if self.can_be_interrupted() {
             let onset = self.barge_in.map_or(self.now, |barge_in| barge_in.onset);
             self.commit_barge_in(onset, BargeInTrigger::Dtmf);

@@ -11,7 +11,7 @@ pub(crate) fn word_count(text: &str) -> u32 {
 }
 
 /// Lower-case words without punctuation, for comparing what was said with what was written.
-fn folded(text: &str) -> Vec<String> {
+pub(crate) fn folded(text: &str) -> Vec<String> {
     words(text)
         .map(|word| word.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect())
         .collect()

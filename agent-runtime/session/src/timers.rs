@@ -27,6 +27,7 @@ impl Session {
                 self.turn_deadline(),
                 self.answer_deadline(),
                 self.silence_deadline(),
+                self.flow_deadline().filter(|_| self.gate.is_open()),
             ],
         };
         speaking.into_iter().chain(waiting).chain([self.tools.deadline()]).flatten().min()
@@ -70,7 +71,7 @@ impl Session {
         let silence_over = endpointing::silence_over(&self.turn_view(), &self.turn_rules(), self.now);
         let still_speaking = self.voice.last_voiced();
         if let Some(said) = self.turn.finish(still_speaking, silence_over) {
-            self.begin_answer(said);
+            self.caller_turn_over(said);
         }
         true
     }
@@ -79,6 +80,9 @@ impl Session {
     pub(crate) fn advance_silence(&mut self) -> bool {
         if self.silence_deadline().is_none_or(|by| self.now < by) {
             return false;
+        }
+        if self.flow_unheard() {
+            return true;
         }
         if self.prompts >= self.config.silence.max_prompts {
             let farewell = self.config.silence.farewell.clone();
@@ -146,7 +150,7 @@ impl Session {
     }
 
     fn silence_deadline(&self) -> Option<CallTime> {
-        let after = self.config.silence.prompt_after.filter(|_| self.nothing_happens())?;
+        let after = self.flow_patience().or(self.config.silence.prompt_after).filter(|_| self.nothing_happens())?;
         Some(self.quiet_since + after)
     }
 
@@ -159,6 +163,7 @@ impl Session {
             && self.answer.is_none()
             && !self.turn.is_open()
             && self.keypad.due().is_none()
+            && !self.has_flow_keys()
             && self.voice.is_quiet()
     }
 }

@@ -1,9 +1,13 @@
 //! No order of inputs wedges a session.
 
+mod common;
+
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
+use common::flows::{clinic, decide, following, hang_up, listen, menu, say, set, talk};
 use proptest::prelude::*;
+use voxplane_session::flow::{AnswerKind, Node};
 use voxplane_session::{
     CallTime, ClauseId, Command, Effect, FailedWork, GenerationId, Input, InvocationId, LedgerEvent, Output, Passage,
     Session, SessionConfig, Stage, ToolCall, ToolKind, ToolOutcome, ToolRules, ToolStatus, TurnId, UtteranceId,
@@ -111,6 +115,8 @@ struct Watch {
     uses: BTreeMap<InvocationId, Use>,
     commands: HashSet<String>,
     hanging_up_announced: bool,
+    /// Whether the call stands in a node of a flow.
+    in_node: bool,
     ended: bool,
     ended_events: u32,
 }
@@ -132,6 +138,7 @@ impl Watch {
             uses: BTreeMap::new(),
             commands: HashSet::new(),
             hanging_up_announced: false,
+            in_node: false,
             ended: false,
             ended_events: 0,
         };
@@ -221,10 +228,12 @@ impl Watch {
                     assert!(self.uses.is_empty(), "tools without a result: {:?}", self.uses);
                     assert!(self.commands.is_empty(), "commands without an outcome: {:?}", self.commands);
                     assert_eq!(self.ended_events, 1);
+                    assert!(!self.in_node, "a node was never left");
                 }
                 Output::SpeechStarted { .. }
                 | Output::SpeechPaused { .. }
                 | Output::SpeechEnded { .. }
+                | Output::Instruct { .. }
                 | Output::State(_) => {}
             }
         }
@@ -245,6 +254,12 @@ impl Watch {
                 assert!(self.uses.remove(invocation).is_some(), "a result without an intent, or a second one");
             }
             LedgerEvent::CallHangingUp { .. } => self.hanging_up_announced = true,
+            LedgerEvent::FlowNodeEntered { .. } => {
+                assert!(!std::mem::replace(&mut self.in_node, true), "in two nodes at once");
+            }
+            LedgerEvent::FlowNodeLeft { .. } => {
+                assert!(std::mem::take(&mut self.in_node), "left without having been entered");
+            }
             LedgerEvent::CallEnded { .. } => self.ended_events += 1,
             _ => {}
         }
@@ -425,6 +440,28 @@ fn config(silence: bool, retrieval: bool, barge_in: bool, refusal: bool) -> Sess
     config
 }
 
+/// Nodes that lead anywhere, also in circles in which nobody is asked.
+fn nodes() -> impl Strategy<Value = Vec<Node>> {
+    let step = (0..8_u8, 0..6_usize, 0..6_usize);
+    prop::collection::vec(step, 6).prop_map(|steps| {
+        let node = |(n, (kind, a, b)): (usize, (u8, usize, usize))| {
+            let (id, a, b) = (format!("n{n}"), format!("n{a}"), format!("n{b}"));
+            let text = AnswerKind::Text { min: 2, max: 20 };
+            match kind {
+                0 => say(&id, "Hello {x}.", &a),
+                1 => say(&id, "{x}", &a),
+                2 => menu(&id, "Choose one.", &[('1', &["yes", "think"], &a), ('*', &[], &b)], &b),
+                3 => listen(&id, "What?", text, "x", &a, &b),
+                4 => decide(&id, "int(plan) > 1 || x == 'yes'", &a, &b),
+                5 => set(&id, "x", "{x}{plan}", &a),
+                6 => talk(&id, "Be kind.", Some(1), Some(&a)),
+                _ => hang_up(&id, "Farewell."),
+            }
+        };
+        steps.into_iter().enumerate().map(node).collect()
+    })
+}
+
 /// Longest time from the longest call to the end: farewell, ledger, hang-up.
 const CLOSING_BOUND_MS: i64 = 20_000 + 1_000 + 5_000 + 1_000;
 
@@ -465,5 +502,20 @@ proptest! {
         // Unless a farewell had begun before, there is none.
         watch.wait(CLOSING_BOUND_MS);
         prop_assert!(watch.ended, "still {:?}", watch.session.state());
+    }
+
+    #[test]
+    fn every_flow_goes_on_or_ends(
+        steps in steps(), nodes in nodes(), known: bool, answered in prop::bool::weighted(0.9), barge_in: bool,
+    ) {
+        let mut config = if known { clinic() } else { following(nodes) };
+        config.max_duration = Duration::from_secs(120);
+        config.barge_in.enabled = barge_in;
+        let mut watch = Watch::new(config).answer(answered);
+        for step in steps {
+            watch.take(step);
+        }
+        watch.wait(25_000 + 120_000 + CLOSING_BOUND_MS);
+        prop_assert!(watch.ended, "still {:?} at {} ms", watch.session.state(), watch.now);
     }
 }

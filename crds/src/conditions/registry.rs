@@ -70,7 +70,14 @@ pub const ALL: &[Entry] = &[
     broken(
         reasons::INVALID,
         "The spec contradicts itself, or another object of the tenant, in a way that the API server cannot see.",
-        "Change the field that the message names. What was made from the last valid spec stays as it is.",
+        "Change the field that the message names. What was made from the last valid spec stays as it is. An agent whose \
+         texts name an unknown variable takes no call until then.",
+    ),
+    broken(
+        reasons::FLOW_INVALID,
+        "The steps of `spec.flow` cannot be followed: a node that does not exist, one that is never reached, a circle in \
+         which the caller is never asked, or a text or condition that names something unknown.",
+        "Change the node that the message names; docs/flows.md shows the rules. Until then the agent takes no call.",
     ),
     broken(
         reasons::NAMESPACE_CONFLICT,

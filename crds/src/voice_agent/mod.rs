@@ -5,6 +5,7 @@
 //! | [`canary`] | an image that is tried on a share of the calls |
 //! | [`closed`] | what happens outside of the tenant's business hours |
 //! | [`conversation`] | what the agent says: prompt, greeting, goodbye, silence, limits, messages |
+//! | [`flow`], [`variable`] | a conversation in steps, and the values that texts refer to |
 //! | [`listening`] | when the caller is speaking, has finished, or interrupts |
 //! | [`providers`] | speech recognition, language model, speech synthesis |
 //! | [`runtime`] | the pods the agent's calls run on |
@@ -15,22 +16,26 @@
 pub mod canary;
 pub mod closed;
 pub mod conversation;
+pub mod flow;
 pub mod listening;
 pub mod providers;
 pub mod runtime;
 pub mod scaling;
 pub mod scheduling;
 pub mod tools;
+pub mod variable;
 
 pub use canary::{Canary, CanaryStatus};
 pub use closed::Closed;
 pub use conversation::{Goodbye, Greeting, GreetingMode, Limits, Messages, Prompt, Silence};
+pub use flow::Flow;
 pub use listening::{BargeIn, Turn, TurnStrategy, Vad, VadCustom, VadPreset};
 pub use providers::{Llm, LlmOptions, LlmProvider, Stt, SttOptions, SttProvider, Tts, TtsProvider};
 pub use runtime::{Placement, RuntimeSpec};
 pub use scaling::{Scaling, ScalingMode, ScalingStatus};
 pub use scheduling::{Gpu, ModelVolume, Toleration, TopologySpread};
 pub use tools::{BuiltinTool, Effect, HttpHeader, HttpMethod, HttpTool, Tool, ToolSay};
+pub use variable::Variable;
 
 use crate::{
     defaults::default_from_schema,
@@ -145,6 +150,16 @@ pub struct VoiceAgentSpec {
     /// else the agent takes calls at any time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed: Option<Closed>,
+    /// Values that texts refer to as `{{ name }}`, beside the built-in ones (`tenant.name`, `agent.name`, `call.date`,
+    /// `call.time`, `call.weekday`, `call.partOfDay`). Omitted: only those.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub variables: Vec<Variable>,
+    /// Steps that lead the conversation: what is said, asked and decided. `greeting.mode` is then not looked at, and its
+    /// text is what a `greet` node without a text says. Omitted: the language model leads it from the greeting on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flow: Option<Flow>,
     /// The pods the agent's calls run on.
     #[serde(default)]
     #[schemars(default = "crate::defaults::object")]

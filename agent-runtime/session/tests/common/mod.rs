@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "test code outside of test functions")]
 
 pub mod agent;
+pub mod flows;
 pub mod tools;
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
