@@ -9,6 +9,7 @@
 //! | [`membership`] | which pool an agent asks for, which one its calls go to, who shares one |
 //! | [`pool`], [`scheduling`] | what the pods of a pool look like and where they run |
 //! | [`scaling`] | by which rules the operator scales it |
+//! | [`speech`] | whether its texts and its flow make sense |
 //! | [`retire`] | when a pool that nobody needs is gone |
 
 mod build;
@@ -22,6 +23,7 @@ mod pool;
 mod retire;
 mod scaling;
 mod scheduling;
+mod speech;
 mod status;
 mod validate;
 

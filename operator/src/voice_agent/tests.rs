@@ -21,6 +21,7 @@ use crate::testing::{agent, condition, home, now};
 mod inheritance;
 mod placement;
 mod pods;
+mod speech;
 
 const NAMESPACE: &str = "vx-brightline--dental-clinic";
 

@@ -10,7 +10,7 @@ use voxplane_crds::names::PoolId;
 use super::credentials::{self, KeySet};
 use super::observe::{Former, Observed};
 use super::pool::{self, PoolShape};
-use super::{membership, scaling, scheduling};
+use super::{membership, scaling, scheduling, speech};
 use crate::config::RuntimeSettings;
 use crate::home::Home;
 use crate::identity::Identity;
@@ -83,6 +83,7 @@ pub fn check(agent: &VoiceAgent, seen: &Observed) -> Result<Valid, Problem> {
     let agents = pool::by_age(&seen.agents);
     let id = membership::asked_for(agent);
     scheduling::check(agent, &membership::members(&agents, &id), &home.tenant.spec.quotas)?;
+    speech::check(agent, home)?;
     let pool = describe(&id, home, &agents, seen);
     let leaving = seen.former.as_ref().and_then(|former| leaving(former, &pool, home, &agents, seen));
     Ok(Valid { pool, leaving, unresolved: unresolved(agent, home, seen) })
