@@ -95,13 +95,15 @@ pub fn status_of(reason: &str, stood: CallStatus) -> CallStatus {
     match reason {
         "refused" => CallStatus::Rejected,
         "caller_hung_up" if !answered => CallStatus::Cancelled,
-        "goodbye" | "caller_hung_up" | "silence" | "max_duration" | "command" | "drained" => CallStatus::Completed,
+        "goodbye" | "caller_hung_up" | "silence" | "max_duration" | "command" | "flow_ended" | "drained" => {
+            CallStatus::Completed
+        }
         _ => CallStatus::Failed,
     }
 }
 
 /// End reasons a runtime may give; another word is an error of the runtime's.
-pub const END_REASONS: [&str; 10] = [
+pub const END_REASONS: [&str; 11] = [
     "goodbye",
     "caller_hung_up",
     "silence",
@@ -109,6 +111,7 @@ pub const END_REASONS: [&str; 10] = [
     "error",
     "refused",
     "command",
+    "flow_ended",
     "drained",
     "lease_lost",
     "transport_lost",
@@ -128,6 +131,7 @@ mod tests {
             ("silence", InProgress, Completed),
             ("max_duration", InProgress, Completed),
             ("command", InProgress, Completed),
+            ("flow_ended", InProgress, Completed),
             ("drained", InProgress, Completed),
             ("refused", Ringing, Rejected),
             ("error", InProgress, Failed),

@@ -1,5 +1,7 @@
 //! Custom resources → the configuration of one call. Pure.
 
+pub mod flow;
+
 use std::sync::Arc;
 
 use kube::ResourceExt as _;
@@ -85,6 +87,8 @@ pub fn compile(
             top_k: bases.iter().map(|base| positive(base.spec.retrieval.top_k)).max().unwrap_or_default(),
         }),
         error_message: settings.messages.value.error.clone(),
+        flow: None,
+        variables: Vec::new(),
     }
 }
 

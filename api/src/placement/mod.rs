@@ -6,6 +6,7 @@ mod hours;
 mod pick;
 mod placer;
 mod resolve;
+mod spoken;
 
 pub use pick::{Candidate, Need, OVERFLOW_SLOTS, pick};
 pub use placer::{LEASE, Outcome, Placer, PlacerParts};

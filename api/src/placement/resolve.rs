@@ -17,8 +17,9 @@ use voxplane_store::TenantId;
 use voxplane_store::calls::{Limit, Limits};
 use voxplane_telephony::E164;
 
-use super::compile::{compile, hash};
+use super::compile::{compile, flow, hash};
 use super::hours::{self, Action};
+use super::spoken::Spoken;
 use crate::cluster::{Directory, id_of, ids, is_being_deleted};
 
 /// What to do with a caller.
@@ -95,6 +96,8 @@ pub enum RefusalReason {
     TenantSuspended,
     /// The agent is paused.
     AgentPaused,
+    /// What the agent would say makes no sense; its status says why.
+    AgentInvalid,
     /// Agency, tenant or agent is being deleted.
     BeingDeleted,
     /// It is outside of the tenant's business hours.
@@ -112,6 +115,7 @@ impl RefusalReason {
             Self::AgencySuspended => "agency_suspended",
             Self::TenantSuspended => "tenant_suspended",
             Self::AgentPaused => "agent_paused",
+            Self::AgentInvalid => "agent_invalid",
             Self::BeingDeleted => "being_deleted",
             Self::Closed => "closed",
             Self::LimitReached(_) => "limit_reached",
@@ -145,9 +149,10 @@ pub fn resolve(world: &Directory, dialled: &str, trunk: Option<&str>, now: Times
     let Some(agent_id) = id_of(agent.status.as_ref()) else {
         return unroutable("its agent is not registered yet");
     };
-    let owner = Owner { agency: agency_id, tenant: tenant_id, agent: agent_id };
+    let owner = Owner { agency: agency_id, tenant: tenant_id, agent: agent_id, at: now };
     let settings = effective(&agency.spec, &tenant.spec, &agent.spec);
-    let hours = hours::decide(&tenant, settings.closed.map(|closed| closed.value), now);
+    let spoken = Spoken::of(&tenant, &agent, &settings, now);
+    let hours = hours::decide(&tenant, spoken.settings(&settings).closed.map(|closed| closed.value), now);
     let Some(hours) = hours else {
         return Resolution::Routed(Box::new(route(world, owner, number, &claim, &agency, &tenant, &agent)));
     };
@@ -185,10 +190,13 @@ fn apply_hours(route: &mut Route, hours: hours::Hours, handed_over: bool) {
         Action::HandTo(_) if !handed_over => route.verdict = refuse(None),
         Action::HandTo(_) => {}
         Action::Greet(text) => {
+            if let Some(flow) = &mut route.config.flow {
+                flow::greet_with(flow, text.clone());
+            }
             if let Some(greeting) = &mut route.config.greeting {
                 greeting.text = text;
-                route.config_hash = hash(&route.config);
             }
+            route.config_hash = hash(&route.config);
         }
     }
 }
@@ -198,6 +206,8 @@ struct Owner {
     agency: Uuid,
     tenant: Uuid,
     agent: Uuid,
+    /// When the call arrived.
+    at: Timestamp,
 }
 
 fn route(
@@ -211,20 +221,26 @@ fn route(
 ) -> Route {
     let bases = world.bases_of(agent);
     let settings = effective(&agency.spec, &tenant.spec, &agent.spec);
-    let config = compile(owner.agency, owner.tenant, owner.agent, tenant, agent, &settings, &bases);
+    let spoken = Spoken::of(tenant, agent, &settings, owner.at);
+    let settings = spoken.settings(&settings);
+    let mut config = compile(owner.agency, owner.tenant, owner.agent, tenant, agent, &settings, &bases);
+    let makes_sense = spoken.add_flow(&mut config, agent, &settings);
     let uses_keys = !settings.secrets().is_empty();
-    let busy_message = claim.spec.overflow.message.clone().unwrap_or_else(|| settings.messages.value.busy.clone());
+    let busy_message = claim.spec.overflow.message.clone().unwrap_or_else(|| spoken.busy(&settings));
     Route {
         agency: owner.agency,
         tenant: owner.tenant,
         agent: owner.agent,
         number: Redacted::new(number.to_owned()),
         pool: pool_of(agent),
-        capabilities: vec![
+        capabilities: [
             format!("stt/{}", settings.stt.value.provider.as_str()),
             format!("llm/{}", settings.llm.value.provider.as_str()),
             format!("tts/{}", settings.tts.value.provider.as_str()),
-        ],
+        ]
+        .into_iter()
+        .chain(agent.spec.flow.as_ref().map(|_| flow::CAPABILITY.to_owned()))
+        .collect(),
         credentials_hash: if uses_keys {
             // An unknown hash matches no pod: better refused than answered without keys.
             Some(agent.status.as_ref().and_then(|status| status.credentials_hash.clone()).unwrap_or_default())
@@ -237,7 +253,12 @@ fn route(
         ),
         config,
         limits: limits(world, agency, tenant, settings.limits.value.calls_per_hour),
-        verdict: verdict(agency, tenant, agent, &busy_message),
+        verdict: match verdict(agency, tenant, agent, &busy_message) {
+            Verdict::Serve if !makes_sense => {
+                Verdict::Refuse { reason: RefusalReason::AgentInvalid, message: Some(busy_message.clone()) }
+            }
+            verdict => verdict,
+        },
         busy_message: Some(busy_message).filter(|text| !text.is_empty()),
         hours: None,
     }
