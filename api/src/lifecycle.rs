@@ -95,7 +95,8 @@ pub fn status_of(reason: &str, stood: CallStatus) -> CallStatus {
     match reason {
         "refused" => CallStatus::Rejected,
         "caller_hung_up" if !answered => CallStatus::Cancelled,
-        "goodbye" | "agent_hung_up" | "caller_hung_up" | "silence" | "max_duration" | "command" | "drained" => {
+        "goodbye" | "agent_hung_up" | "caller_hung_up" | "silence" | "max_duration" | "command" | "flow_ended"
+        | "drained" => {
             CallStatus::Completed
         }
         _ => CallStatus::Failed,
@@ -112,6 +113,7 @@ pub const END_REASONS: [&str; 11] = [
     "error",
     "refused",
     "command",
+    "flow_ended",
     "drained",
     "lease_lost",
     "transport_lost",
@@ -132,6 +134,7 @@ mod tests {
             ("silence", InProgress, Completed),
             ("max_duration", InProgress, Completed),
             ("command", InProgress, Completed),
+            ("flow_ended", InProgress, Completed),
             ("drained", InProgress, Completed),
             ("refused", Ringing, Rejected),
             ("error", InProgress, Failed),

@@ -19,6 +19,8 @@ use crate::tools::ToolSet;
 pub(super) struct Mind {
     llm: Arc<dyn LlmProvider>,
     system: String,
+    /// What it is told as well, for the present part of a flow.
+    instructions: String,
     temperature: f32,
     max_tokens: u32,
     knowledge: Knowledge,
@@ -39,7 +41,18 @@ impl Mind {
         tools: ToolSet,
     ) -> Self {
         let temperature = config.temperature as f32;
-        Self { llm, system, temperature, max_tokens: config.max_tokens, knowledge, key, top_k, tools, writing: None }
+        Self {
+            llm,
+            system,
+            instructions: String::new(),
+            temperature,
+            max_tokens: config.max_tokens,
+            knowledge,
+            key,
+            top_k,
+            tools,
+            writing: None,
+        }
     }
 
     /// Searches the knowledge for a turn.
@@ -74,7 +87,7 @@ impl Mind {
         news: &mpsc::Sender<News>,
     ) {
         let request = LlmRequest {
-            system: self.system.clone(),
+            system: self.told(),
             messages: messages.into_iter().map(spoken).collect(),
             passages: passages.into_iter().map(known).collect(),
             temperature: self.temperature,
@@ -85,6 +98,19 @@ impl Mind {
         let (llm, tools, news) = (self.llm.clone(), self.tools.clone(), news.clone());
         let task = tasks.spawn(async move { write(llm, request, generation, tools, news).await });
         self.writing = Some((generation, task));
+    }
+
+    /// Tells the model this as well from the next request on.
+    pub(super) fn instruct(&mut self, instructions: String) {
+        self.instructions = instructions;
+    }
+
+    fn told(&self) -> String {
+        [self.system.as_str(), self.instructions.trim()]
+            .into_iter()
+            .filter(|part| !part.is_empty())
+            .collect::<Vec<_>>()
+            .join("\n\n")
     }
 
     /// Stops a generation, also at the vendor: its stream is dropped.

@@ -3,6 +3,7 @@
 //! | file | job |
 //! | --- | --- |
 //! | `settings` | the API's `CallConfig` → the engine's configuration and the call's providers |
+//! | `flow` | the API's `Flow` → the engine's |
 //! | `driver` | the loop: what happened → engine → what is to be done |
 //! | `intake`, `outputs` | its two directions |
 //! | `ears` | received packets → voice probabilities and the recogniser |
@@ -15,6 +16,7 @@
 
 mod driver;
 mod ears;
+mod flow;
 mod hands;
 mod hang_up;
 mod intake;

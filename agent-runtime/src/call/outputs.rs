@@ -53,6 +53,11 @@ impl Driver {
                     mind.generate(generation, messages, passages, may_call, &mut self.tasks, &self.teller);
                 }
             }
+            Output::Instruct { text } => {
+                if let Some(mind) = &mut self.mind {
+                    mind.instruct(text);
+                }
+            }
             Output::CancelGeneration { generation } => {
                 if let Some(mind) = &mut self.mind {
                     mind.cancel(generation);

@@ -11,6 +11,7 @@ use voxplane_control::v1::{
 use voxplane_session::{BargeInRules, GoodbyeRules, GreetingMode, SessionConfig, SilenceRules, TurnRules, VoiceRules};
 
 use super::Deps;
+use super::flow;
 use super::hands::Hands;
 use super::mind::Mind;
 use crate::providers::ProviderError;
@@ -149,6 +150,7 @@ fn session_config(config: &CallConfig) -> Result<SessionConfig, Refusal> {
             greeting::Mode::CallerFirst => GreetingMode::CallerFirst,
             greeting::Mode::AgentFirst | greeting::Mode::Unspecified => GreetingMode::AgentFirst,
         },
+        flow: flow::of(config).map_err(|error| Refusal::config("flow", &error.to_string()))?,
         greeting: greeting.text,
         disclosure: config.disclosure.clone(),
         consent_message: config.consent_message.clone(),

@@ -1,5 +1,7 @@
 //! Custom resources → the configuration of one call. Pure.
 
+pub mod flow;
+
 use std::sync::Arc;
 
 use kube::ResourceExt as _;
@@ -89,6 +91,8 @@ pub fn compile(
         }),
         error_message: settings.messages.value.error.clone(),
         tools: tools::compile(&spec.tools),
+        flow: None,
+        variables: Vec::new(),
     }
 }
 

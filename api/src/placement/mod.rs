@@ -8,6 +8,7 @@ mod hours;
 mod pick;
 mod placer;
 mod resolve;
+mod spoken;
 mod tools;
 
 pub use pick::{Candidate, Need, OVERFLOW_SLOTS, pick};

@@ -18,8 +18,9 @@ use voxplane_telephony::E164;
 
 use super::answers::{self, Arrival};
 use super::canary::Canary;
-use super::compile::{compile, hash};
+use super::compile::{compile, flow, hash};
 use super::hours::{self, Action};
+use super::spoken::Spoken;
 use super::tools;
 use crate::cluster::{Directory, id_of, ids, is_being_deleted};
 
@@ -101,6 +102,8 @@ pub enum RefusalReason {
     TenantSuspended,
     /// The agent is paused.
     AgentPaused,
+    /// What the agent would say makes no sense; its status says why.
+    AgentInvalid,
     /// Agency, tenant or agent is being deleted.
     BeingDeleted,
     /// It is outside of the tenant's business hours.
@@ -118,6 +121,7 @@ impl RefusalReason {
             Self::AgencySuspended => "agency_suspended",
             Self::TenantSuspended => "tenant_suspended",
             Self::AgentPaused => "agent_paused",
+            Self::AgentInvalid => "agent_invalid",
             Self::BeingDeleted => "being_deleted",
             Self::Closed => "closed",
             Self::LimitReached(_) => "limit_reached",
@@ -156,9 +160,11 @@ pub fn resolve<'a>(
         Err(reason) => return unroutable(reason),
     };
     let agent = &answerer.agent;
-    let owner = Owner { agency: agency_id, tenant: tenant_id, agent: answerer.id };
+    let owner = Owner { agency: agency_id, tenant: tenant_id, agent: answerer.id, at: arrival.at };
     let settings = effective(&agency.spec, &tenant.spec, &agent.spec);
-    let closed = settings.closed.map(|closed| closed.value).filter(|_| !answerer.by_schedule);
+    let spoken = Spoken::of(&tenant, agent, &settings, arrival.at);
+    let filled_in = spoken.settings(&settings);
+    let closed = filled_in.closed.map(|closed| closed.value).filter(|_| !answerer.by_schedule);
     let hours = hours::decide(&tenant, closed, arrival.at);
     let Some(hours) = hours else {
         let mut route = route(world, owner, number, &claim, &agency, &tenant, agent);
@@ -200,10 +206,13 @@ fn apply_hours(route: &mut Route, hours: hours::Hours, handed_over: bool) {
         Action::HandTo(_) if !handed_over => route.verdict = refuse(None),
         Action::HandTo(_) => {}
         Action::Greet(text) => {
+            if let Some(flow) = &mut route.config.flow {
+                flow::greet_with(flow, text.clone());
+            }
             if let Some(greeting) = &mut route.config.greeting {
                 greeting.text = text;
-                route.config_hash = hash(&route.config);
             }
+            route.config_hash = hash(&route.config);
         }
     }
 }
@@ -213,6 +222,8 @@ struct Owner {
     agency: Uuid,
     tenant: Uuid,
     agent: Uuid,
+    /// When the call arrived.
+    at: Timestamp,
 }
 
 fn route(
@@ -226,10 +237,13 @@ fn route(
 ) -> Route {
     let bases = world.bases_of(agent);
     let settings = effective(&agency.spec, &tenant.spec, &agent.spec);
-    let config = compile(owner.agency, owner.tenant, owner.agent, tenant, agent, &settings, &bases);
+    let spoken = Spoken::of(tenant, agent, &settings, owner.at);
+    let settings = spoken.settings(&settings);
+    let mut config = compile(owner.agency, owner.tenant, owner.agent, tenant, agent, &settings, &bases);
+    let makes_sense = spoken.add_flow(&mut config, agent, &settings);
     let uses_keys = !settings.secrets().is_empty() || tools::use_keys(&agent.spec.tools);
     let pool = pool_of(agent);
-    let busy_message = claim.spec.overflow.message.clone().unwrap_or_else(|| settings.messages.value.busy.clone());
+    let busy_message = claim.spec.overflow.message.clone().unwrap_or_else(|| spoken.busy(&settings));
     Route {
         agency: owner.agency,
         tenant: owner.tenant,
@@ -244,6 +258,7 @@ fn route(
         ]
         .into_iter()
         .chain((!config.tools.is_empty()).then(|| tools::CAPABILITY.to_owned()))
+        .chain(agent.spec.flow.as_ref().map(|_| flow::CAPABILITY.to_owned()))
         .collect(),
         credentials_hash: if uses_keys {
             // An unknown hash matches no pod: better refused than answered without keys.
@@ -257,7 +272,12 @@ fn route(
         ),
         config,
         limits: limits(world, agency, tenant, settings.limits.value.calls_per_hour),
-        verdict: verdict(agency, tenant, agent, &busy_message),
+        verdict: match verdict(agency, tenant, agent, &busy_message) {
+            Verdict::Serve if !makes_sense => {
+                Verdict::Refuse { reason: RefusalReason::AgentInvalid, message: Some(busy_message.clone()) }
+            }
+            verdict => verdict,
+        },
         busy_message: Some(busy_message).filter(|text| !text.is_empty()),
         hours: None,
         routing: None,

@@ -24,9 +24,17 @@ use crate::voice_agent::flow::{Flow, Node};
 /// The most phrases that the callers of one flow are listened to for, so that an offline recogniser stays reliable.
 pub const MAX_PHRASES: usize = 300;
 
+/// The most branches of all conditions of one flow: every call reads them.
+pub const MAX_BRANCHES: usize = 100;
+
 /// Everything that is wrong with a flow. `names` are those of [`Names::of`] its agent.
 #[must_use]
 pub fn check(flow: &Flow, names: &Names) -> Vec<Fault> {
+    let branches: usize = flow.nodes.iter().filter_map(|node| Some(node.condition.as_ref()?.branches.len())).sum();
+    if branches > MAX_BRANCHES {
+        let problem = format!("its conditions have {branches} branches together: at most {MAX_BRANCHES} are possible");
+        return vec![Fault::new("spec.flow.nodes", problem)];
+    }
     let mut faults = graph::check(flow);
     let known = names.with(assigned::names(flow));
     for node in &flow.nodes {

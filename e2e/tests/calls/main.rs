@@ -7,6 +7,7 @@ mod bought_number;
 mod config;
 mod defaults;
 mod digest;
+mod flow;
 mod hours;
 mod limits;
 mod question;

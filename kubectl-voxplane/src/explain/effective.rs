@@ -11,6 +11,7 @@ use voxplane_crds::voice_agent::Closed;
 use voxplane_crds::{AgencySpec, Effective, Origin, TenantSpec};
 
 use super::fields::{Source, source_of};
+use super::flow;
 use crate::world::{World, is_set, number, pool_of_agent, text, within};
 
 /// A value in effect.
@@ -24,7 +25,7 @@ pub struct Fact {
     pub from: String,
 }
 
-fn fact(name: &'static str, value: impl Into<String>, from: impl Into<String>) -> Fact {
+pub(super) fn fact(name: &'static str, value: impl Into<String>, from: impl Into<String>) -> Fact {
     Fact { name, value: value.into(), from: from.into() }
 }
 
@@ -47,6 +48,7 @@ pub fn of(
         facts.extend(listening(settings));
         facts.extend(settings.closed.map(|closed| when_closed(closed.value, closed.origin)));
     }
+    facts.extend(flow::of(agent));
     facts.extend(knowledge(agent, world));
     facts.extend(numbers.iter().filter_map(|number| busy(settings, number)));
     facts.extend(pool(agent, world));

@@ -2,6 +2,7 @@
 
 mod effective;
 mod fields;
+mod flow;
 mod inherited;
 mod text;
 

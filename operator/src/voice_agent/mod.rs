@@ -9,6 +9,7 @@
 //! | [`membership`] | which pool an agent asks for, which one its calls go to, who shares one |
 //! | [`pool`], [`scheduling`] | what the pods of a pool look like and where they run |
 //! | [`scaling`] | by which rules the operator scales it |
+//! | [`speech`] | whether its texts and its flow make sense |
 //! | [`retire`] | when a pool that nobody needs is gone |
 //! | [`tools`] | whether an agent's tools can work, and which Secrets they may use |
 
@@ -23,6 +24,7 @@ mod pool;
 mod retire;
 mod scaling;
 mod scheduling;
+mod speech;
 mod status;
 mod tools;
 mod validate;

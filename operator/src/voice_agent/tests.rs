@@ -23,6 +23,7 @@ mod closed_nodes;
 mod inheritance;
 mod placement;
 mod pods;
+mod speech;
 mod tools;
 
 const NAMESPACE: &str = "vx-brightline--dental-clinic";

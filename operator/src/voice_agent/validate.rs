@@ -10,7 +10,7 @@ use voxplane_crds::names::PoolId;
 use super::credentials::{self, KeySet};
 use super::observe::{Former, Observed};
 use super::pool::{self, PoolShape};
-use super::{membership, scaling, scheduling, tools};
+use super::{membership, scaling, scheduling, speech, tools};
 use crate::config::RuntimeSettings;
 use crate::home::Home;
 use crate::identity::Identity;
@@ -89,6 +89,7 @@ pub fn check(agent: &VoiceAgent, seen: &Observed) -> Result<Valid, Problem> {
     let id = membership::asked_for(agent);
     scheduling::check(agent, &membership::members(&agents, &id), &home.tenant.spec.quotas)?;
     can_try(agent)?;
+    speech::check(agent, home)?;
     tools::check(agent, &home.effective(agent))?;
     let pool = describe(&id, home, &agents, seen);
     let canary = membership::canary(agent).map(|id| describe(&id, home, &agents, seen));

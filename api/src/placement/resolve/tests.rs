@@ -270,3 +270,59 @@ fn tools_need_a_pod_that_knows_them_and_has_their_keys() {
     tool["enabled"] = json!(false);
     assert!(!route(json!([tool])).capabilities.contains(&"feature/tools".to_owned()));
 }
+
+#[test]
+fn an_agent_with_a_flow_needs_a_pod_that_follows_it() {
+    let mut fixture = Fixture::new();
+    let flow = json!({"start": "a", "nodes": [{"id": "a", "say": {"text": "{{ tenant.name }}", "next": "b"}},
+                                              {"id": "b", "hangup": {}}]});
+    fixture.agent("vx-acme--dental", "reception", RECEPTION, json!({"flow": flow}));
+    let route = routed(resolve(&fixture.directory, "+15550100", Some("ST_acme"), now()));
+    assert_eq!(route.capabilities.last().map(String::as_str), Some("feature/flow"));
+    assert_eq!(route.verdict, Verdict::Serve);
+    assert_eq!(route.config.flow.as_ref().map(|flow| flow.nodes.len()), Some(2));
+    assert_eq!(route.config_hash, hash(&route.config));
+}
+
+#[test]
+fn texts_are_filled_in_and_what_makes_no_sense_is_not_said() {
+    let mut fixture = Fixture::new();
+    fixture.agent(
+        "vx-acme--dental",
+        "reception",
+        RECEPTION,
+        json!({"greeting": {"text": "{{ call.weekday }} at {{ tenant.name }}"}}),
+    );
+    let route = routed(resolve(&fixture.directory, "+15550100", Some("ST_acme"), now()));
+    assert_eq!(route.config.greeting.unwrap().text, "Monday at dental");
+    for broken in [
+        json!({"greeting": {"text": "Hello {{ nobody }}"}}),
+        json!({"flow": {"start": "a", "nodes": [{"id": "a", "say": {"text": "Hi", "next": "a"}}]}}),
+    ] {
+        fixture.agent("vx-acme--dental", "reception", RECEPTION, broken);
+        let message = Some("All our lines are busy. Please call again in a few minutes.".to_owned());
+        assert_eq!(verdict_of(&fixture), Verdict::Refuse { reason: RefusalReason::AgentInvalid, message });
+    }
+    let broken = json!({"messages": {"busy": "Busy, {{ x }}", "error": "e"}, "paused": true});
+    fixture.agent("vx-acme--dental", "reception", RECEPTION, broken);
+    let Verdict::Refuse { message: Some(message), .. } = verdict_of(&fixture) else { panic!("not refused") };
+    assert!(!message.contains("{{"), "{message}");
+}
+
+#[test]
+fn the_words_for_closed_hours_are_filled_in_and_begin_the_flow() {
+    let mut fixture = Fixture::new();
+    let closed = json!({"timezone": "Europe/Berlin", "businessHours": {}, "displayName": "Dental"});
+    fixture.tenant("acme", "dental", DENTAL, closed);
+    let flow =
+        json!({"start": "a", "nodes": [{"id": "a", "greet": {"text": "Hi", "next": "b"}}, {"id": "b", "hangup": {}}]});
+    fixture.agent(
+        "vx-acme--dental",
+        "reception",
+        RECEPTION,
+        json!({"flow": flow, "closed": {"greeting": "{{ tenant.name }} is closed."}}),
+    );
+    let route = routed(resolve(&fixture.directory, "+15550100", Some("ST_acme"), now()));
+    assert!(format!("{:?}", route.config.flow).contains("Dental is closed."));
+    assert_eq!(route.config_hash, hash(&route.config));
+}
