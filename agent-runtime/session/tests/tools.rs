@@ -204,7 +204,7 @@ fn words_over_the_announcement_do_not_stop_the_work() {
     config.tools[0].on_start = "One moment please, I am looking that up for you in our books.".into();
     let mut world = World::new(config);
     world.workshop.model = Some(asks_then_says(vec![call("look_up", "{}")], "Friday is free."));
-    world.workshop.service = Box::new(|_, _| Some((6_000, done("free"))));
+    world.workshop.service = Box::new(|_, _| Some((4_500, done("free"))));
     let end = world.caller_says(3_000, "is friday free");
     // A long sound over the announcement that turns out to be no words at all.
     world.caller_sounds(end + 1_500, 900);

@@ -39,7 +39,7 @@ fn a_mistake_is_named_with_its_field() {
         ),
         (format!("parameters: {{type: object, not: {deep}}}, {url}"), "nested more than 16 levels"),
         (format!("parameters: {{type: object, description: {}}}, {url}", "x".repeat(17_000)), "bytes long; at most"),
-        (format!("parameters: {{type: object, properties: {{a: {{pattern: '(a)\\\\1'}}}}}}, {url}"), "no JSON Schema"),
+        (format!("parameters: {{type: object, properties: {{a: {{pattern: '(a)\\1'}}}}}}, {url}"), "no JSON Schema"),
     ] {
         let error = accepted(&with(&tool)).expect_err(&tool);
         assert!(error.contains(message), "{tool}: {error}");
