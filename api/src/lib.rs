@@ -23,6 +23,7 @@ pub mod livekit;
 pub mod metrics;
 pub mod migrate;
 pub mod placement;
+pub mod refusal;
 pub mod rest;
 pub mod serve;
 pub mod sweeper;

@@ -11,6 +11,7 @@ use voxplane_store::{CallId, Db, Scope, StoreError};
 
 use crate::livekit::Rooms;
 use crate::metrics::{CallLabel, DirectionLabel, Metrics};
+use crate::refusal;
 
 /// A call to be closed.
 #[derive(Debug, Clone)]
@@ -23,7 +24,7 @@ pub struct Closing {
     pub epoch: Option<i32>,
     /// Its end reason.
     pub reason: String,
-    /// Its final status; `None`: what the reason says.
+    /// Its final status; `None`: what a refusal in its ledger says, or else the reason.
     pub status: Option<CallStatus>,
 }
 
@@ -60,8 +61,12 @@ impl Lifecycle {
                 false
             }
         };
-        let status = closing.status.unwrap_or_else(|| status_of(&closing.reason, call.status));
         let mut tx = self.db.begin(&closing.scope).await?;
+        let known = match closing.status {
+            Some(status) => Some(status),
+            None => refusal::of(&mut tx, closing.call).await?,
+        };
+        let status = known.unwrap_or_else(|| status_of(&closing.reason, call.status));
         let ended = calls::end(&mut tx, closing.call, &closing.reason, status, closing.epoch).await?;
         if ended {
             let payload = json!({"reason": closing.reason, "status": status.as_str()});

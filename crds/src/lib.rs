@@ -16,6 +16,7 @@
 //! | [`names`] | every name derived from a resource: namespaces, pools, objects outside the cluster |
 //! | [`labels`] | labels, annotations, the finalizer, field managers |
 //! | [`schema`] | schema parts that the derive cannot write |
+//! | [`watching`] | how long to wait after a failed watch |
 //!
 //! The crate has no client and does no I/O. The doc comments of the types are the text of `kubectl explain`.
 
@@ -42,6 +43,7 @@ pub mod tenant;
 pub mod texts;
 pub mod variables;
 pub mod voice_agent;
+pub mod watching;
 
 pub use agency::{Agency, AgencySpec, AgencyStatus};
 pub use agent_defaults::AgentDefaults;

@@ -2,7 +2,11 @@
 //! finds nothing new should ask nothing of the API server.
 //!
 //! Kinds that are not watched are looked at again after a while, because somebody may have changed them: by their
-//! resource version, which is a read, and applied only if it moved.
+//! resource version, which is a read, and applied only if it moved. That is every five minutes, and not at once by a
+//! watch, for three reasons. A watch over all tenants needs the right to list quotas, RoleBindings and network policies of
+//! the whole cluster, Secrets even with their contents, while the operator has rights in namespaces it made only. None of
+//! the roles that we give to people may write these kinds, so who changed one is an administrator of the cluster, who
+//! has other ways. And a ResourceQuota is written by the cluster with every pod that comes and goes.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

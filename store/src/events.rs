@@ -263,6 +263,14 @@ pub async fn list(
     read(tx, call, after, limit, None).await
 }
 
+/// The events of one type, in the order of their times, at most [`MAX_BATCH`] of them.
+///
+/// # Errors
+/// As [`list`].
+pub async fn of_type(tx: &mut ScopedTx, call: CallId, r#type: &str) -> Result<Vec<Event>, StoreError> {
+    read(tx, call, None, MAX_BATCH as i64, Some(&[r#type.to_owned()])).await
+}
+
 /// [`list`], of these types only.
 async fn read(
     tx: &mut ScopedTx,

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
-use voxplane_crds::{Agency, KnowledgeBase, PhoneNumber, Tenant, VoiceAgent};
+use voxplane_crds::{Agency, KnowledgeBase, PhoneNumber, Tenant, VoiceAgent, watching};
 use voxplane_platform::error_chain::ErrorChain;
 
 use super::world::Directory;
@@ -80,7 +80,7 @@ where
 {
     let api: Api<K> = Api::all(client);
     let mut events = watcher(api, watcher::Config::default())
-        .default_backoff()
+        .backoff(watching::backoff())
         .modify(|object| object.meta_mut().annotations = None)
         .reflect(writer)
         .boxed();

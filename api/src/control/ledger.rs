@@ -14,12 +14,12 @@ use voxplane_control::v1::{
     self as wire, CallFinished, CallFinishedAck, CommandResult, EventAck, api_message, command_result,
 };
 use voxplane_platform::error_chain::ErrorChain;
-use voxplane_store::calls::{self, CallStatus};
+use voxplane_store::calls;
 use voxplane_store::commands::{self, CommandState};
 use voxplane_store::events::{self, MAX_BATCH, NewEvent};
 use voxplane_store::{CallId, CommandId, StoreError};
 
-use super::registry::{Pod, Work, call_id};
+use super::registry::{Pod, call_id};
 use super::service::ControlParts;
 use super::wire::{epoch, event};
 use crate::lifecycle::{Closing, END_REASONS};
@@ -148,18 +148,14 @@ async fn append(
 async fn finish(parts: &ControlParts, pod: &Pod, finished: &CallFinished, counted: &mut Counted) {
     let Some(call) = call_id(&finished.call_id) else { return };
     counted.remove(&(call, finished.epoch));
-    let work = pod.release(call, finished.epoch);
+    pod.release(call, finished.epoch);
     let reason = if END_REASONS.contains(&finished.reason.as_str()) { finished.reason.as_str() } else { "error" };
     let closing = Closing {
         call,
         scope: pod.info.scope(),
         epoch: Some(epoch(finished.epoch)),
         reason: reason.to_owned(),
-        status: match work {
-            Some(Work::Refusal(why)) if why.is_busy() => Some(CallStatus::Busy),
-            Some(Work::Refusal(_)) => Some(CallStatus::Rejected),
-            _ => None,
-        },
+        status: None,
     };
     let closed = with_patience(|| async {
         if owns(parts, pod, call).await? { parts.lifecycle.close(&closing).await } else { Ok(false) }

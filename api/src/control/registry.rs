@@ -166,13 +166,14 @@ impl Pod {
         self.state().calls.insert(call, Held { epoch, work: Work::Call, answer: None });
     }
 
-    /// Forgets a call; returns what it was.
-    pub fn release(&self, call: CallId, epoch: u32) -> Option<Work> {
+    /// Forgets a call; returns whether it held it.
+    pub fn release(&self, call: CallId, epoch: u32) -> bool {
         let mut state = self.state();
-        if state.calls.get(&call).is_some_and(|held| held.epoch == epoch) {
-            return state.calls.remove(&call).map(|held| held.work);
+        let held = state.calls.get(&call).is_some_and(|held| held.epoch == epoch);
+        if held {
+            state.calls.remove(&call);
         }
-        None
+        held
     }
 
     /// Forgets a call whose lease is another's now, and tells the pod to leave it.

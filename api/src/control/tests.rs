@@ -12,6 +12,7 @@ use voxplane_control::v1::{
 use voxplane_control::version;
 use voxplane_store::calls::{self, CallStatus};
 use voxplane_store::commands::{self, CommandState, NewCommand};
+use voxplane_store::events::{self, Durability};
 use voxplane_store::{CommandId, knowledge, sessions};
 
 use crate::testbed::{POOL, Testbed, eventually, live, no_livekit};
@@ -90,6 +91,52 @@ async fn a_finished_call_is_closed_and_its_lease_gone() {
     // A pod that lost the acknowledgement with its connection says it again.
     pod.finish(call, 1, "goodbye").await;
     assert_eq!(bed.events(call).await, events);
+}
+
+#[tokio::test]
+async fn a_refused_call_stays_refused_whoever_hears_of_its_end() {
+    use crate::placement::RefusalReason::{NoCapacity, TenantSuspended};
+    let bed = Testbed::start(no_livekit()).await;
+    for (room, reason, expected) in [
+        ("vx-r1", Some(NoCapacity), CallStatus::Busy),
+        ("vx-r2", Some(TenantSuspended), CallStatus::Rejected),
+        ("vx-r3", None, CallStatus::Completed),
+    ] {
+        let pod = bed.pod("a").await;
+        let call = bed.placed_call(&pod, room).await;
+        let mut placed = serde_json::json!({"epoch": 1});
+        if let Some(reason) = reason {
+            crate::refusal::note(&mut placed, reason);
+        }
+        let mut tx = bed.db.begin(&bed.scope()).await.unwrap();
+        events::record(&mut tx, call, crate::refusal::PLACED, Durability::Soon, placed).await.unwrap();
+        // The caller heard it, so the call was answered.
+        calls::answered(&mut tx, call, 1).await.unwrap();
+        tx.commit().await.unwrap();
+        // The pod's first word of its end was lost with its connection; the new session never offered it the call.
+        let mut again = bed.hello("a");
+        again.live_calls = vec![live(call, 1)];
+        let mut back = bed.dial(again).await.unwrap();
+        back.finish(call, 1, "goodbye").await;
+        assert_eq!(bed.call(call).await.status, expected, "{reason:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_is_placed_again_after_a_refusal_is_no_longer_refused() {
+    let bed = Testbed::start(no_livekit()).await;
+    let mut pod = bed.pod("a").await;
+    let call = bed.placed_call(&pod, "vx-r1").await;
+    let mut tx = bed.db.begin(&bed.scope()).await.unwrap();
+    let mut refused = serde_json::json!({"epoch": 0});
+    crate::refusal::note(&mut refused, crate::placement::RefusalReason::NoCapacity);
+    for placed in [refused, serde_json::json!({"epoch": 1})] {
+        events::record(&mut tx, call, crate::refusal::PLACED, Durability::Soon, placed).await.unwrap();
+    }
+    calls::answered(&mut tx, call, 1).await.unwrap();
+    tx.commit().await.unwrap();
+    pod.finish(call, 1, "goodbye").await;
+    assert_eq!(bed.call(call).await.status, CallStatus::Completed);
 }
 
 #[tokio::test]

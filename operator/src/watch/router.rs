@@ -10,7 +10,7 @@ use kube::core::PartialObjectMeta;
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client, Resource, ResourceExt as _};
 use tokio_util::sync::CancellationToken;
-use voxplane_crds::{Agency, KnowledgeBase, PhoneNumber, Tenant, VoiceAgent, labels};
+use voxplane_crds::{Agency, KnowledgeBase, PhoneNumber, Tenant, VoiceAgent, labels, watching};
 use voxplane_platform::error_chain::ErrorChain;
 
 use super::cache::{CacheWriter, Cached};
@@ -157,7 +157,7 @@ impl Router {
         mut writer: CacheWriter<K>,
         describe: impl Fn(Option<&K>, &K, bool) -> Option<Change> + Send,
     ) {
-        let mut events = std::pin::pin!(events.default_backoff());
+        let mut events = std::pin::pin!(events.backoff(watching::backoff()));
         // What the list of a (re)started watch contains is announced only when the cache holds all of it.
         let mut listed = Vec::new();
         while let Some(event) = events.next().await {

@@ -8,7 +8,7 @@ use tracing::{info, warn};
 use uuid::Uuid;
 use voxplane_control::v1::{Caller, LiveKitAccess, StartCall, caller};
 use voxplane_crds::names::PoolId;
-use voxplane_store::calls::{self, Admission, CallStatus, Direction, Limit, NewCall, Placement};
+use voxplane_store::calls::{self, Admission, Direction, Limit, NewCall, Placement};
 use voxplane_store::events::{self, Durability};
 use voxplane_store::{AgencyId, AgentId, CallId, Scope, ScopedTx, StoreError, TenantId, sessions};
 
@@ -19,6 +19,7 @@ use crate::livekit::{Leg, mint};
 use crate::placement::canary::pools;
 use crate::placement::pick::{Need, is_elsewhere, pick};
 use crate::placement::resolve::{RefusalReason, Route, Verdict};
+use crate::refusal;
 
 /// One call in hand.
 #[derive(Clone, Copy)]
@@ -177,11 +178,14 @@ impl Placer {
         if let (Work::Refusal(reason), true) = (work, is_first) {
             record_refusal(&mut tx, job.call, reason).await?;
         }
-        let placed = json!({
+        let mut placed = json!({
             "pool": pod.info.pool.to_string(), "pod": pod.info.pod, "epoch": epoch,
             "config_hash": job.route.config_hash, "runtime_version": pod.info.version
         });
-        events::record(&mut tx, job.call, "call.placed", Durability::Soon, placed).await?;
+        if let Work::Refusal(reason) = work {
+            refusal::note(&mut placed, reason);
+        }
+        events::record(&mut tx, job.call, refusal::PLACED, Durability::Soon, placed).await?;
         tx.commit().await?;
         let start = StartCall {
             call_id: job.call.to_string(),
@@ -248,7 +252,7 @@ impl Placer {
             scope: scope(job.route),
             epoch: Some(epoch),
             reason: "refused".to_owned(),
-            status: Some(if reason.is_busy() { CallStatus::Busy } else { CallStatus::Rejected }),
+            status: Some(refusal::status(reason)),
         };
         self.parts.lifecycle.close(&closing).await?;
         Ok(Outcome::Refused(reason))
