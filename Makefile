@@ -6,10 +6,10 @@ LAB := $(TARGET)/lab
 export VOXPLANE_LAB_NAME ?= demo
 
 .DEFAULT_GOAL := help
-.PHONY: help deps tools build images generated lint test demo bench-operator down lab-up lab-status lab-env
+.PHONY: help deps tools build images generated lint test demo bench-operator bench-call-setup down lab-up lab-status lab-env
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 deps: ## install the Debian packages that are missing (root or sudo)
 	@e2e/lab/deps.sh
@@ -20,10 +20,18 @@ tools: build ## build or fetch the lab's third-party parts into the cache
 build: deps ## compile all programs
 	@cargo build --workspace --bins
 
-demo: build ## start a lab, call the sample clinic, print how to go on (root or sudo)
+# With CONTEXT the demo goes into a cluster that is there already, and not into a lab (docs/installation.md).
+ELSEWHERE := $(if $(CONTEXT),--context $(CONTEXT))
+
+demo: build ## start a lab, call the sample clinic, print how to go on (root or sudo); CONTEXT=… uses your cluster
+ifdef CONTEXT
+	@$(TARGET)/demo $(ELSEWHERE) $(if $(VALUES),--values $(VALUES)) $(if $(IMAGES),--images $(IMAGES)) \
+	    $(if $(TAG),--tag $(TAG)) $(if $(SIP),--sip $(SIP)) $(if $(CALLERS),--callers $(CALLERS))
+else
 	@$(LAB) up --no-build
 	@document=$$(mktemp) && trap 'rm -f "$$document"' EXIT && $(LAB) env --json >"$$document" \
 	    && VOXPLANE_LAB_ENV=$$document $(TARGET)/demo
+endif
 
 test: export VOXPLANE_LAB_NAME := test
 test: ## check everything, from formatting to real phone calls, and print the time of every stage
@@ -38,6 +46,14 @@ bench-operator: build ## measure the operator with 10000 agents: AGENCIES TENANT
 	        $(if $(TENANTS),--tenants $(TENANTS)) $(if $(AGENTS),--agents $(AGENTS)) \
 	        $(if $(PLACEMENT),--placement $(PLACEMENT)) $(if $(STEADY),--steady $(STEADY)) \
 	        $(if $(CHANGES),--changes $(CHANGES)) $(if $(SECRETS),--secrets) $(if $(OPERATOR),--operator $(OPERATOR))
+
+# For example: make bench-call-setup NUMBERS=1000 CALLS=5
+bench-call-setup: export VOXPLANE_LAB_NAME := bench
+bench-call-setup: build ## measure call set-up with 10000 numbers: NUMBERS TRUNKS CALLS LIMIT
+	@$(LAB) up --no-build --only sip
+	@document=$$(mktemp) && trap 'rm -f "$$document"; $(LAB) down' EXIT && $(LAB) env --json >"$$document" \
+	    && VOXPLANE_LAB_ENV=$$document $(TARGET)/bench_call_setup $(if $(NUMBERS),--numbers $(NUMBERS)) \
+	        $(if $(TRUNKS),--trunks $(TRUNKS)) $(if $(CALLS),--calls $(CALLS)) $(if $(LIMIT),--limit $(LIMIT))
 
 lint: build ## rustfmt, clippy with warnings denied, generated files fresh
 	@cargo fmt --all --check
@@ -59,9 +75,14 @@ lab-status: | $(LAB) ## show which parts of the lab work
 lab-env: | $(LAB) ## print the lab's addresses and passwords, for eval "$$(make lab-env)"
 	@$(LAB) env
 
-down: | $(LAB) ## stop the lab and remove every trace of it
+ifdef CONTEXT
+down: | $(TARGET)/demo
+	@$(TARGET)/demo $(ELSEWHERE) --remove $(if $(filter yes,$(CONFIRM)),--confirmed)
+else
+down: | $(LAB) ## stop the lab and remove every trace of it; CONTEXT=… removes the demo from your cluster
 	@$(LAB) down
+endif
 
 # For the targets that must work without compiling everything first.
-$(LAB):
+$(LAB) $(TARGET)/demo:
 	@cargo build --workspace --bins

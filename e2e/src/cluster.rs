@@ -67,17 +67,24 @@ impl Cluster {
     /// # Errors
     /// When a document is refused, or its namespace does not appear within `timeout`.
     pub async fn apply_directory(&self, directory: &Path, timeout: Duration) -> Result<Vec<DynamicObject>> {
-        let mut files: Vec<_> = std::fs::read_dir(directory)
-            .with_context(|| format!("reading {}", directory.display()))?
-            .filter_map(|entry| Some(entry.ok()?.path()))
-            .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
-            .collect();
-        files.sort();
         let mut applied = Vec::new();
-        for file in files {
-            for object in documents(&std::fs::read_to_string(&file)?)? {
-                applied.push(self.apply_when_possible(&object, timeout).await?);
-            }
+        for object in manifests(directory)? {
+            applied.push(self.apply_when_possible(&object, timeout).await?);
+        }
+        Ok(applied)
+    }
+
+    /// Applies objects in their order, each as soon as it is possible, and waits until all are Ready.
+    ///
+    /// # Errors
+    /// When an object is refused, or not Ready within `timeout`.
+    pub async fn apply_all(&self, objects: &[DynamicObject], timeout: Duration) -> Result<Vec<DynamicObject>> {
+        let mut applied = Vec::new();
+        for object in objects {
+            applied.push(self.apply_when_possible(object, timeout).await?);
+        }
+        for object in &applied {
+            self.wait_condition(object, "Ready", "True", timeout).await?;
         }
         Ok(applied)
     }
@@ -280,6 +287,24 @@ pub fn documents(yaml: &str) -> Result<Vec<DynamicObject>> {
         if !value.is_null() {
             objects.push(serde_yaml_ng::from_value(value)?);
         }
+    }
+    Ok(objects)
+}
+
+/// Every document of every YAML file in a directory, in file-name order.
+///
+/// # Errors
+/// When a file cannot be read, or a document is not a Kubernetes object.
+pub fn manifests(directory: &Path) -> Result<Vec<DynamicObject>> {
+    let mut files: Vec<_> = std::fs::read_dir(directory)
+        .with_context(|| format!("reading {}", directory.display()))?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
+        .collect();
+    files.sort();
+    let mut objects = Vec::new();
+    for file in files {
+        objects.extend(documents(&std::fs::read_to_string(&file)?)?);
     }
     Ok(objects)
 }

@@ -5,15 +5,23 @@ use std::{path::PathBuf, time::Duration};
 use anyhow::{Context, Result};
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::{
-    Api, ResourceExt,
+    Api, Client, ResourceExt,
     api::{DynamicObject, ListParams},
 };
 use serde_json::Value;
 
-use crate::{cluster::Cluster, env::LabEnv, rest::Rest, scenario::Conversation, voice};
+use crate::{
+    cluster::{Cluster, manifests},
+    env::LabEnv,
+    rest::Rest,
+    scenario::Conversation,
+    voice,
+};
 
 /// Namespace of operator and API.
 pub const SYSTEM_NAMESPACE: &str = "voxplane-system";
+/// Secret with the API's keys and the first administrator, unless the chart is told of another.
+pub const AUTH_SECRET: &str = "voxplane-auth";
 /// Namespace of the sample clinic.
 pub const CLINIC_NAMESPACE: &str = "vx-brightline--dental-clinic";
 /// Namespace of the sample law office.
@@ -52,15 +60,7 @@ impl World {
         let env = LabEnv::load()?;
         let client = env.kube().await?;
         let cluster = Cluster::connect(client.clone()).await?;
-        let secret = Api::<Secret>::namespaced(client, SYSTEM_NAMESPACE)
-            .get("voxplane-auth")
-            .await
-            .context("reading the bootstrap administrator's credential (Secret voxplane-auth)")?;
-        let field = |key: &str| -> Result<String> {
-            let bytes = secret.data.as_ref().and_then(|data| data.get(key)).with_context(|| format!("no {key}"))?;
-            Ok(String::from_utf8(bytes.0.clone())?)
-        };
-        let rest = Rest::login(&env.api_url, &field("bootstrap-email")?, &field("bootstrap-password")?).await?;
+        let rest = administrator(client, AUTH_SECRET, &env.api_url).await?;
         Ok(Self { env, cluster, rest })
     }
 
@@ -69,12 +69,7 @@ impl World {
     /// # Errors
     /// When something is refused, or not Ready within [`READY_LIMIT`].
     pub async fn sample(&self, name: &str) -> Result<Vec<DynamicObject>> {
-        let directory = repository().join("manifests/samples").join(name);
-        let applied = self.cluster.apply_directory(&directory, READY_LIMIT).await?;
-        for object in &applied {
-            self.cluster.wait_condition(object, "Ready", "True", READY_LIMIT).await?;
-        }
-        Ok(applied)
+        self.cluster.apply_all(&sample(name)?, READY_LIMIT).await
     }
 
     /// Dials a number and waits for the answer.
@@ -186,6 +181,30 @@ pub fn of_kind<'a>(objects: &'a [DynamicObject], kind: &str) -> &'a DynamicObjec
         .iter()
         .find(|object| object.types.as_ref().is_some_and(|types| types.kind == kind))
         .expect("the sample declares an object of this kind")
+}
+
+/// The REST API at `url` as the bootstrap administrator, whose credential is in `secret`.
+///
+/// # Errors
+/// When the credential cannot be read, or the API does not answer.
+pub async fn administrator(client: Client, secret: &str, url: &str) -> Result<Rest> {
+    let secret = Api::<Secret>::namespaced(client, SYSTEM_NAMESPACE)
+        .get(secret)
+        .await
+        .with_context(|| format!("reading the bootstrap administrator's credential (Secret {secret})"))?;
+    let field = |key: &str| -> Result<String> {
+        let bytes = secret.data.as_ref().and_then(|data| data.get(key)).with_context(|| format!("no {key}"))?;
+        Ok(String::from_utf8(bytes.0.clone())?)
+    };
+    Rest::login(url, &field("bootstrap-email")?, &field("bootstrap-password")?).await
+}
+
+/// The objects of a sample as they are in the repository, in the order in which they are applied.
+///
+/// # Errors
+/// When there is no such sample.
+pub fn sample(name: &str) -> Result<Vec<DynamicObject>> {
+    manifests(&repository().join("manifests/samples").join(name))
 }
 
 /// The repository's top folder.

@@ -6,7 +6,10 @@ use mlua::serde::SerializeOptions;
 use mlua::{Lua, LuaSerdeExt as _};
 use serde_json::{Value, json};
 use std::{fs, path::PathBuf};
-use voxplane_crds::conditions::registry::{ALL, Meaning};
+use voxplane_crds::{
+    conditions::registry::{ALL, Meaning},
+    names,
+};
 
 const KINDS: [&str; 5] = ["agency", "tenant", "voiceagent", "phonenumber", "knowledgebase"];
 
@@ -153,4 +156,54 @@ fn the_examples_are_yaml_and_name_kinds_that_exist() {
         }
     }
     assert!(seen >= 4, "only {seen} documents were found");
+}
+
+/// A field that was renamed would silently be drift again.
+#[test]
+fn fields_that_are_ignored_exist() {
+    let text = fs::read_to_string(folder().join("argocd-cm.yaml")).unwrap();
+    let map: Value = serde_yaml_ng::from_str(&text).unwrap();
+    let mut seen = 0;
+    for (key, ignored) in map["data"].as_object().unwrap().iter().filter(|(key, _)| key.contains("ignoreDifferences")) {
+        let (_, kind) = key.rsplit_once('_').unwrap();
+        let crd = voxplane_crds::all_crds().into_iter().find(|crd| crd.spec.names.kind == kind).unwrap();
+        let crd = serde_json::to_value(crd).unwrap();
+        let ignored: Value = serde_yaml_ng::from_str(ignored.as_str().unwrap()).unwrap();
+        for pointer in ignored["jsonPointers"].as_array().unwrap() {
+            let mut schema = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+            for part in pointer.as_str().unwrap().trim_start_matches('/').split('/') {
+                schema = &schema["properties"][part];
+                assert!(schema.is_object(), "{kind} has no {pointer}: {part} is not there");
+            }
+            seen += 1;
+        }
+    }
+    assert!(seen > 0, "nothing is ignored");
+}
+
+/// What the folders are called decides where their objects go; the operator makes the namespaces.
+#[test]
+fn folders_lead_to_the_namespaces_that_the_operator_makes() {
+    let text = fs::read_to_string(folder().join("applicationset.yaml")).unwrap();
+    let sets: Vec<Value> = serde_yaml_ng::Deserializer::from_str(&text)
+        .map(|document| <Value as serde::Deserialize>::deserialize(document).unwrap())
+        .collect();
+    let namespace = |set: &str, folder: &str| {
+        let found = sets.iter().find(|found| found["metadata"]["name"] == set).unwrap();
+        let template = found["spec"]["template"]["spec"]["destination"]["namespace"].as_str().unwrap();
+        let agency = folder.split("--").next().unwrap();
+        template
+            .replace("{{ .path.basename }}", folder)
+            .replace(r#"{{ index (splitList "--" .path.basename) 0 }}"#, agency)
+    };
+    assert_eq!(namespace("voxplane-agencies", "brightline"), names::agency_namespace("brightline"));
+    let tenant = "brightline--dental-clinic";
+    assert_eq!(namespace("voxplane-tenants", tenant), names::agency_namespace("brightline"));
+    assert_eq!(namespace("voxplane-agents", tenant), names::tenant_namespace("brightline", "dental-clinic"));
+    for set in &sets {
+        // Argo CD must not make a namespace of the operator's.
+        let options = set["spec"]["template"]["spec"]["syncPolicy"]["syncOptions"].as_array().unwrap();
+        assert!(options.contains(&json!("ServerSideApply=true")), "{options:?}");
+        assert!(!options.contains(&json!("CreateNamespace=true")), "{options:?}");
+    }
 }

@@ -301,3 +301,47 @@ fn the_notes_say_what_is_on_and_warn() {
     assert!(risky.contains("off admission policies") && risky.contains("Whoever may write a Tenant"), "{risky}");
     assert!(risky.contains("networkPolicy.metricsFrom is empty"), "{risky}");
 }
+
+/// Helm never touches a chart's folder `crds` after the first installation, and without the annotation it would delete
+/// the definitions, and with them every object, when the chart is uninstalled.
+#[test]
+fn definitions_are_upgraded_with_their_chart_and_outlive_it() {
+    assert!(!root().join("charts/voxplane-crds/crds").exists(), "Helm does not upgrade what lies in `crds`");
+    let text = helm(&["template", "voxplane-crds", "voxplane-crds", "--kube-version", "1.33.0"]).unwrap();
+    let rendered: Vec<Value> =
+        serde_yaml_ng::Deserializer::from_str(&text).map(|document| Value::deserialize(document).unwrap()).collect();
+    let rendered: Vec<&Value> = rendered.iter().filter(|document| !document.is_null()).collect();
+    let known: BTreeSet<String> = voxplane_crds::all_crds().into_iter().filter_map(|crd| crd.metadata.name).collect();
+    let names: BTreeSet<String> =
+        rendered.iter().map(|crd| crd["metadata"]["name"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(names, known);
+    for crd in rendered {
+        let name = &crd["metadata"]["name"];
+        assert_eq!(crd["metadata"]["annotations"]["helm.sh/resource-policy"], "keep", "{name}");
+        for release in fs::read_dir(root().join("crds/tests/released")).unwrap() {
+            let path = release.unwrap().path().join("crds");
+            let plural = crd["spec"]["names"]["plural"].as_str().unwrap();
+            // A kind that is newer than the release has no file there.
+            let Ok(text) = fs::read_to_string(path.join(format!("{plural}.yaml"))) else { continue };
+            let then: Value = serde_yaml_ng::from_str(&text).unwrap();
+            for version in then["spec"]["versions"].as_array().unwrap() {
+                let mut now = crd["spec"]["versions"].as_array().unwrap().iter();
+                let served = now.any(|now| now["name"] == version["name"] && now["served"] == true);
+                assert!(served, "{name}: {} of {} is not served any more", version["name"], path.display());
+            }
+        }
+    }
+}
+
+/// One version for both: `helm list` then says whether the definitions are as new as the operator.
+#[test]
+fn both_charts_have_the_same_version() {
+    let chart = |name: &str| -> Value {
+        serde_yaml_ng::from_str(&fs::read_to_string(root().join("charts").join(name).join("Chart.yaml")).unwrap())
+            .unwrap()
+    };
+    let (definitions, product) = (chart("voxplane-crds"), chart("voxplane"));
+    for key in ["version", "appVersion", "kubeVersion"] {
+        assert_eq!(definitions[key], product[key], "{key}");
+    }
+}

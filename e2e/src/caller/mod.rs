@@ -101,6 +101,21 @@ impl Call {
         Ok(Self { signalling, media, state })
     }
 
+    /// Waits until it rings, or was answered without.
+    ///
+    /// # Errors
+    /// When the call is refused, or nothing but 100 comes within `limit`.
+    pub async fn rings(&mut self, limit: Duration) -> Result<()> {
+        let state = timeout(limit, self.state.wait_for(|state| *state != CallState::Calling))
+            .await
+            .with_context(|| format!("it does not ring within {limit:?}"))??
+            .clone();
+        match state {
+            CallState::Ended(cause) => bail!("it does not ring: {cause:?}"),
+            _ => Ok(()),
+        }
+    }
+
     /// Waits for the 200 OK; media flows from then on.
     ///
     /// # Errors
@@ -159,6 +174,15 @@ impl Call {
         self.media.recording()
     }
 
+    /// Gives up while it rings. LiveKit SIP closes the call at a CANCEL and leaves the INVITE without a final answer, so
+    /// nothing is waited for.
+    ///
+    /// # Errors
+    /// When the transport fails.
+    pub async fn give_up(&self) -> Result<()> {
+        self.signalling.hang_up().await
+    }
+
     /// Sends BYE (or CANCEL while it rings) and waits for the end.
     ///
     /// # Errors
@@ -187,7 +211,10 @@ impl Drop for Call {
 }
 
 /// The address of this machine that packets to `remote` leave from.
-fn local_ip_towards(remote: SocketAddr) -> Result<IpAddr> {
+///
+/// # Errors
+/// When there is no route.
+pub fn local_ip_towards(remote: SocketAddr) -> Result<IpAddr> {
     let probe = std::net::UdpSocket::bind(if remote.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" })?;
     probe.connect(remote).with_context(|| format!("no route to {remote}"))?;
     Ok(probe.local_addr()?.ip())

@@ -33,9 +33,9 @@ use super::{
 /// Where a call is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CallState {
-    /// INVITE sent, nothing heard.
+    /// INVITE sent, and at most heard that it arrived (100).
     Calling,
-    /// A provisional response came.
+    /// It rings (180, 183).
     Ringing,
     /// 200 OK with this media description.
     Answered {
@@ -181,7 +181,7 @@ async fn follow_dialog(
 ) {
     while let Some(event) = events.recv().await {
         match event {
-            DialogState::Trying(_) | DialogState::Early(..) => {
+            DialogState::Early(..) => {
                 state.send_if_modified(|now| {
                     let first = *now == CallState::Calling;
                     if first {
@@ -215,7 +215,7 @@ async fn follow_dialog(
                 let _ = handle.reply(StatusCode::NotImplemented).await;
             }
             DialogState::Terminated(_, reason) => end_with(&state, cause(&reason)),
-            DialogState::Calling(_) | DialogState::WaitAck(..) => {}
+            DialogState::Calling(_) | DialogState::Trying(_) | DialogState::WaitAck(..) => {}
         }
     }
 }

@@ -8,4 +8,5 @@ mod guard_rails;
 mod lifecycle;
 mod members;
 mod number_claims;
+mod upgrade;
 mod young_pods;

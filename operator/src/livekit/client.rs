@@ -15,6 +15,9 @@ use crate::metrics::Metrics;
 
 /// LiveKit answers from memory and Redis; slower than this, it hangs.
 const TIMEOUT: Duration = Duration::from_secs(5);
+/// When a trunk is written, LiveKit compares each of its numbers with each on the other trunks: with thousands on both
+/// sides that takes seconds (docs/benchmarks.md).
+const TRUNK_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Why LiveKit did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +45,8 @@ pub enum LiveKitError {
 #[derive(Debug)]
 pub struct LiveKit {
     sip: SIPClient,
+    /// The same, and patient: for writes of trunks.
+    trunks: SIPClient,
     metrics: Metrics,
 }
 
@@ -49,9 +54,11 @@ impl LiveKit {
     /// Nothing is connected yet.
     #[must_use]
     pub fn new(settings: &LiveKitSettings, metrics: Metrics) -> Self {
-        let sip = SIPClient::with_api_key(&settings.url, &settings.key, settings.secret.expose_secret())
-            .with_request_timeout(TIMEOUT);
-        Self { sip, metrics }
+        let client = |limit| {
+            SIPClient::with_api_key(&settings.url, &settings.key, settings.secret.expose_secret())
+                .with_request_timeout(limit)
+        };
+        Self { sip: client(TIMEOUT), trunks: client(TRUNK_TIMEOUT), metrics }
     }
 
     /// All inbound trunks.
@@ -88,7 +95,7 @@ impl LiveKit {
                 .map(|limit| Duration::from_secs(u64::try_from(limit.seconds).unwrap_or_default())),
             ..Options::default()
         };
-        let request = Box::pin(self.sip.create_sip_inbound_trunk(trunk.name, trunk.numbers, options));
+        let request = Box::pin(self.trunks.create_sip_inbound_trunk(trunk.name, trunk.numbers, options));
         let answer = self.ask("create_trunk", request).await;
         self.wrote("create an inbound trunk", answer).map(|trunk| trunk.sip_trunk_id)
     }
@@ -98,7 +105,7 @@ impl LiveKit {
     /// # Errors
     /// [`LiveKitError`].
     pub async fn replace_trunk(&self, id: &str, trunk: SipInboundTrunkInfo) -> Result<(), LiveKitError> {
-        let request = Box::pin(self.sip.update_sip_inbound_trunk_replace(id.to_owned(), trunk));
+        let request = Box::pin(self.trunks.update_sip_inbound_trunk_replace(id.to_owned(), trunk));
         let answer = self.ask("replace_trunk", request).await;
         self.wrote("change an inbound trunk", answer).map(drop)
     }
