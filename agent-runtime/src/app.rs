@@ -35,8 +35,7 @@ const BUILD: Build = Build {
     },
 };
 /// What this runtime can do beyond the version of the contract.
-const FEATURES: [&str; 5] =
-    ["feature/dtmf", "feature/flow", "feature/refusal-message", "feature/say", "feature/tools"];
+const FEATURES: [&str; 5] = ["feature/dtmf", "feature/flow", "feature/refusal-message", "feature/say", "feature/tools"];
 /// After the drain, for tasks to notice that it is over.
 const STOP_GRACE: Duration = Duration::from_secs(3);
 

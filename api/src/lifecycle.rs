@@ -101,15 +101,13 @@ pub fn status_of(reason: &str, stood: CallStatus) -> CallStatus {
         "refused" => CallStatus::Rejected,
         "caller_hung_up" if !answered => CallStatus::Cancelled,
         "goodbye" | "agent_hung_up" | "caller_hung_up" | "silence" | "max_duration" | "command" | "flow_ended"
-        | "drained" => {
-            CallStatus::Completed
-        }
+        | "drained" => CallStatus::Completed,
         _ => CallStatus::Failed,
     }
 }
 
 /// End reasons a runtime may give; another word is an error of the runtime's.
-pub const END_REASONS: [&str; 11] = [
+pub const END_REASONS: [&str; 12] = [
     "goodbye",
     "agent_hung_up",
     "caller_hung_up",

@@ -127,7 +127,9 @@ fn so_many_phrases_cannot_be_told_apart() {
 fn there_are_no_more_branches_than_every_call_can_read() {
     let branches: Vec<_> = (0..12).map(|n| json!({"when": format!("plan == \"{n}\""), "next": "end"})).collect();
     let mut nodes: Vec<_> = (0..9)
-        .map(|n| json!({"id": format!("c{n}"), "condition": {"branches": branches, "otherwise": format!("c{}", n + 1)}}))
+        .map(
+            |n| json!({"id": format!("c{n}"), "condition": {"branches": branches, "otherwise": format!("c{}", n + 1)}}),
+        )
         .collect();
     nodes.push(hangup("c9"));
     nodes.push(hangup("end"));
