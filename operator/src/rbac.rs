@@ -11,7 +11,7 @@
 //! - `rbac.authorization.k8s.io` rolebindings: get, create, patch. The first thing in a namespace just made
 //!   ([`namespaces`](crate::namespaces)).
 //! - `rbac.authorization.k8s.io` clusterroles named `voxplane-tenant-admin`, `voxplane-tenant-view`,
-//!   `voxplane-runtime-manager`: bind. No other role can be given away.
+//!   `voxplane-runtime-manager`, `voxplane-knowledge-reader`: bind. No other role can be given away.
 //! - `apps` deployments, and pods: list, watch. [`voice_agent`](crate::voice_agent), [`pool`](crate::pool).
 //! - `events.k8s.io` events: create, patch. [`events`](crate::events).
 //!

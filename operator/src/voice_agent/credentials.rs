@@ -25,6 +25,20 @@ pub struct Key {
     endpoints: Vec<String>,
 }
 
+impl Key {
+    /// The provider's key; `None` when it is no text.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        std::str::from_utf8(&self.api_key).ok()
+    }
+
+    /// Addresses that it may be sent to.
+    #[must_use]
+    pub fn endpoints(&self) -> &[String] {
+        &self.endpoints
+    }
+}
+
 impl std::fmt::Debug for Key {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Key").field("endpoints", &self.endpoints).finish_non_exhaustive()
@@ -52,9 +66,26 @@ pub fn permitted(effective: &Effective<'_>, secrets: &BTreeMap<String, Secret>) 
 
 fn permit(wanted: &SecretUse<'_>, secret: Option<&Secret>) -> Result<Key, Problem> {
     let SecretUse { origin, name, provider, base_url, .. } = *wanted;
-    let field = origin.path(wanted.field);
+    let whose = if origin.keys_are_the_agencys() { "the agency's" } else { "this" };
+    let url_field = origin.path("llm.baseUrl");
+    let base_url = base_url.map(|url| (url, url_field.as_str()));
+    check(&origin.path(wanted.field), name, provider, base_url, whose, secret)
+}
+
+/// The key in a Secret, if it may be used for this: `field` names the Secret, which lies in `whose` namespace; `base_url` is
+/// where its key is sent, and the field that says so.
+///
+/// # Errors
+/// A problem for `ResolvedRefs`.
+pub fn check(
+    field: &str,
+    name: &str,
+    provider: &str,
+    base_url: Option<(&str, &str)>,
+    whose: &str,
+    secret: Option<&Secret>,
+) -> Result<Key, Problem> {
     let Some(secret) = secret else {
-        let whose = if origin.keys_are_the_agencys() { "the agency's" } else { "this" };
         let message = format!("{field}: there is no Secret {name:?} in {whose} namespace");
         return Err(Problem::new(reasons::REF_NOT_FOUND, message));
     };
@@ -79,12 +110,12 @@ fn permit(wanted: &SecretUse<'_>, secret: Option<&Secret>) -> Result<Key, Proble
     let endpoints = String::from_utf8(data(ALLOWED_ENDPOINTS).unwrap_or_default()).unwrap_or_default();
     let endpoints: Vec<String> =
         endpoints.lines().map(|line| normal(line.trim())).filter(|line| !line.is_empty()).collect();
-    if let Some(url) = base_url
+    if let Some((url, url_field)) = base_url
         && !endpoints.contains(&normal(url))
     {
         return Err(refused(format!(
-            "does not allow its key to be sent to {}: add that address to its key {ALLOWED_ENDPOINTS:?}, one per line",
-            origin.path("llm.baseUrl")
+            "does not allow its key to be sent to {url_field}: add that address to its key {ALLOWED_ENDPOINTS:?}, one per \
+             line"
         )));
     }
     Ok(Key { api_key, endpoints })

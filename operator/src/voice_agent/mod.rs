@@ -14,7 +14,7 @@
 mod build;
 mod cleanup;
 pub mod controller;
-mod credentials;
+pub(crate) mod credentials;
 mod events;
 pub(crate) mod membership;
 mod observe;
