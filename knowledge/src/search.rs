@@ -173,8 +173,14 @@ mod tests {
     fn meaning_brings_what_words_miss_and_both_together_lead() {
         let words = vec![worded(1, "one word", 0.3), worded(2, "both", 0.7)];
         let meaning = vec![near(3, "meaning", 0.6), near(2, "both", 0.5)];
-        assert_eq!(texts(lens(None, 0.6), words.clone(), meaning.clone(), &[(1, 0.25)]), ["both", "meaning", "one word"]);
-        assert_eq!(texts(lens(None, 1.0), words.clone(), meaning.clone(), &[(1, 0.25)]), ["meaning", "both", "one word"]);
+        assert_eq!(
+            texts(lens(None, 0.6), words.clone(), meaning.clone(), &[(1, 0.25)]),
+            ["both", "meaning", "one word"]
+        );
+        assert_eq!(
+            texts(lens(None, 1.0), words.clone(), meaning.clone(), &[(1, 0.25)]),
+            ["meaning", "both", "one word"]
+        );
         assert_eq!(texts(lens(None, 0.0), words, Vec::new(), &[]), ["both", "one word"]);
     }
 
@@ -185,7 +191,11 @@ mod tests {
         assert_eq!(texts(lens(Some(0.05), 0.6), stray.clone(), Vec::new(), &[(1, 0.1)]), ["a stray word"]);
         assert_eq!(texts(lens(None, 0.6), vec![worded(1, "XJ-900", 1.0)], Vec::new(), &[(1, 0.02)]), ["XJ-900"]);
         assert!(texts(lens(Some(0.5), 0.6), stray.clone(), Vec::new(), &[]).is_empty(), "the share of words, too");
-        assert_eq!(texts(lens(None, 0.6), stray, Vec::new(), &[]), ["a stray word"], "without embeddings a word is enough");
+        assert_eq!(
+            texts(lens(None, 0.6), stray, Vec::new(), &[]),
+            ["a stray word"],
+            "without embeddings a word is enough"
+        );
     }
 
     #[test]

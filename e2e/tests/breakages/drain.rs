@@ -49,12 +49,8 @@ async fn a_deleted_pod_finishes_its_call_and_a_new_one_takes_the_next() -> Resul
     assert_eq!(call.ended(Duration::from_secs(20)).await?, EndCause::ByFarEnd);
     // The drained pod goes away by itself, long before its grace period is over.
     for _ in 0..60 {
-        let names: Vec<String> = world
-            .pods(CLINIC_NAMESPACE, RUNTIME)
-            .await?
-            .iter()
-            .map(ResourceExt::name_any)
-            .collect();
+        let names: Vec<String> =
+            world.pods(CLINIC_NAMESPACE, RUNTIME).await?.iter().map(ResourceExt::name_any).collect();
         if running.iter().all(|pod| !names.contains(&pod.name_any())) {
             return Ok(());
         }

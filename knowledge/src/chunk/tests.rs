@@ -33,7 +33,10 @@ fn paragraphs_stay_whole_and_passages_carry_their_headings() {
 
 #[test]
 fn short_paragraphs_of_a_section_are_joined() {
-    assert_eq!(texts("Parking is free.\n\nThe lift is on the left.", &SPOKEN), ["Parking is free.\nThe lift is on the left."]);
+    assert_eq!(
+        texts("Parking is free.\n\nThe lift is on the left.", &SPOKEN),
+        ["Parking is free.\nThe lift is on the left."]
+    );
     assert_eq!(texts("# A\nOne.\n# B\nTwo.", &SPOKEN), ["# A\nOne.", "# B\nTwo."]);
 }
 
@@ -55,9 +58,7 @@ fn turns_are_cut_between_speakers_only() {
     let passages = texts(text, &Plan::new(Strategy::Turns, 32, 0));
     assert_eq!(
         passages,
-        [
-            "Agent: Good morning. How can I help?\nCaller: I lost my card. What now?\nAgent: I will block it."
-        ]
+        ["Agent: Good morning. How can I help?\nCaller: I lost my card. What now?\nAgent: I will block it."]
     );
     let longer = format!("{text}\nCaller: Thank you very much, that was quick.");
     let passages = texts(&longer, &Plan::new(Strategy::Turns, 32, 0));
@@ -68,7 +69,10 @@ fn turns_are_cut_between_speakers_only() {
 #[test]
 fn rows_are_passages_and_nothing_gives_nothing() {
     let rows = split(&read(Format::Csv, "what,price\ncleaning,80\ncrown,900"), &SPOKEN);
-    assert_eq!(rows.iter().map(Passage::text).collect::<Vec<_>>(), ["what: cleaning; price: 80", "what: crown; price: 900"]);
+    assert_eq!(
+        rows.iter().map(Passage::text).collect::<Vec<_>>(),
+        ["what: cleaning; price: 80", "what: crown; price: 900"]
+    );
     assert!(texts(" \n\n\t\n", &SPOKEN).is_empty());
     assert_eq!(texts("# Only a heading", &SPOKEN), ["# Only a heading"]);
 }

@@ -6,8 +6,28 @@ use html5gum::{DefaultEmitter, Token, Tokenizer};
 const UNSEEN: [&[u8]; 6] = [b"script", b"style", b"template", b"noscript", b"svg", b"title"];
 /// These begin and end a paragraph.
 const BLOCKS: [&[u8]; 22] = [
-    b"p", b"div", b"section", b"article", b"header", b"footer", b"main", b"aside", b"nav", b"ul", b"ol", b"dl",
-    b"table", b"form", b"blockquote", b"pre", b"address", b"fieldset", b"figure", b"hr", b"body", b"option",
+    b"p",
+    b"div",
+    b"section",
+    b"article",
+    b"header",
+    b"footer",
+    b"main",
+    b"aside",
+    b"nav",
+    b"ul",
+    b"ol",
+    b"dl",
+    b"table",
+    b"form",
+    b"blockquote",
+    b"pre",
+    b"address",
+    b"fieldset",
+    b"figure",
+    b"hr",
+    b"body",
+    b"option",
 ];
 
 /// The page as Markdown.

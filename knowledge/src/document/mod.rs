@@ -140,7 +140,8 @@ mod tests {
 
     #[test]
     fn paragraphs_know_all_headings_above_them() {
-        let text = "Welcome.\n\n# Clinic\nMaple Street.\n## Prices\n### Adults\nFifty.\n\nAsk.\n## Hours\nNine to five.";
+        let text =
+            "Welcome.\n\n# Clinic\nMaple Street.\n## Prices\n### Adults\nFifty.\n\nAsk.\n## Hours\nNine to five.";
         assert_eq!(
             shown(Format::Markdown, text),
             [
@@ -155,10 +156,7 @@ mod tests {
 
     #[test]
     fn a_heading_without_text_is_a_paragraph_and_text_has_none() {
-        assert_eq!(
-            shown(Format::Markdown, "# A\n# B\n## C\nd"),
-            [pair("", "# A"), pair("# B > ## C", "d")]
-        );
+        assert_eq!(shown(Format::Markdown, "# A\n# B\n## C\nd"), [pair("", "# A"), pair("# B > ## C", "d")]);
         assert_eq!(shown(Format::Markdown, "# Only a heading"), [pair("", "# Only a heading")]);
         assert_eq!(shown(Format::Markdown, "# A\n## B"), [pair("# A", "## B")]);
         assert_eq!(shown(Format::Text, "# 1 in the city\n#hash"), [pair("", "# 1 in the city\n#hash")]);

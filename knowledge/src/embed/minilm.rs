@@ -107,7 +107,9 @@ fn infer(session: &mut Session, texts: &[Vec<i64>], takes_types: bool) -> Result
     let width = texts.iter().map(Vec::len).max().unwrap_or_default();
     let shape = [texts.len(), width];
     let padded = |one: i64| {
-        let row = move |text: &Vec<i64>| (0..width).map(|at| text.get(at).map_or(0, |id| if one == 1 { 1 } else { *id })).collect::<Vec<_>>();
+        let row = move |text: &Vec<i64>| {
+            (0..width).map(|at| text.get(at).map_or(0, |id| if one == 1 { 1 } else { *id })).collect::<Vec<_>>()
+        };
         texts.iter().flat_map(row).collect::<Vec<i64>>()
     };
     let (ids, mask, types) = (padded(0), padded(1), vec![0_i64; texts.len() * width]);

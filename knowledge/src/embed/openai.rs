@@ -98,7 +98,9 @@ impl OpenAiCompatible {
         for Datum { index, embedding } in data {
             if embedding.len() != self.model.dimensions {
                 let (found, asked) = (embedding.len(), self.model.dimensions);
-                return Err(EmbedError::Protocol(format!("{found} dimensions instead of {asked}: correct `dimensions`")));
+                return Err(EmbedError::Protocol(format!(
+                    "{found} dimensions instead of {asked}: correct `dimensions`"
+                )));
             }
             let slot = vectors.get_mut(index).ok_or_else(|| EmbedError::Protocol(format!("an embedding {index}")))?;
             *slot = normalised(embedding);
@@ -159,8 +161,8 @@ struct ErrorAnswer {
 /// The class of an answer that is not 200. Pure.
 fn refusal(status: StatusCode, headers: &header::HeaderMap, body: &[u8]) -> EmbedError {
     let body = serde_json::from_slice::<ErrorAnswer>(body).map(|answer| answer.error).unwrap_or_default();
-    let empty_account =
-        body.code.as_ref().is_some_and(|code| code == "insufficient_quota") || body.kind.as_deref() == Some("insufficient_quota");
+    let empty_account = body.code.as_ref().is_some_and(|code| code == "insufficient_quota")
+        || body.kind.as_deref() == Some("insufficient_quota");
     match status.as_u16() {
         401 | 403 => EmbedError::Unauthorized,
         // Waiting fills no account.
@@ -215,5 +217,55 @@ mod tests {
         assert_eq!(made("https://a.example/v1").unwrap().model().name, "openai-compatible/m at a.example");
         assert!(made("https://b.example/v1").unwrap_err().to_string().contains("allowed-endpoints"));
         assert!(!format!("{:?}", made("https://a.example/v1").unwrap()).contains("very-secret"));
+    }
+
+    /// A service that answers in another order than it is asked, and is overloaded at first.
+    async fn service() -> std::net::SocketAddr {
+        use axum::http::StatusCode as Status;
+        use axum::response::IntoResponse as _;
+        use std::sync::atomic::{AtomicUsize, Ordering};
+        static ASKED: AtomicUsize = AtomicUsize::new(0);
+        let answer = async |headers: axum::http::HeaderMap, axum::Json(body): axum::Json<serde_json::Value>| {
+            assert_eq!(headers["authorization"], "Bearer very-secret");
+            assert_eq!(body["dimensions"].as_u64(), (body["model"] == "text-embedding-3-small").then_some(384));
+            if ASKED.fetch_add(1, Ordering::Relaxed) == 0 {
+                return (Status::TOO_MANY_REQUESTS, [("retry-after", "7")]).into_response();
+            }
+            let texts = body["input"].as_array().unwrap();
+            let data = texts.iter().enumerate().rev().map(|(index, text)| {
+                let mut embedding = vec![0.0; 384];
+                embedding[text.as_str().unwrap().len()] = 2.0;
+                serde_json::json!({"object": "embedding", "index": index, "embedding": embedding})
+            });
+            axum::Json(serde_json::json!({"object": "list", "data": data.collect::<Vec<_>>()})).into_response()
+        };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let routes = axum::Router::new().route("/v1/embeddings", axum::routing::post(answer));
+        tokio::spawn(async move { axum::serve(listener, routes).await });
+        address
+    }
+
+    #[tokio::test]
+    async fn a_service_is_asked_with_the_key_and_its_answer_is_put_in_order() {
+        let base_url = format!("http://{}/v1", service().await);
+        let model = |name: &str, dimensions| {
+            let settings = OpenAiSettings {
+                base_url: base_url.clone(),
+                model: name.to_owned(),
+                dimensions,
+                key: "very-secret".into(),
+                endpoints: vec![base_url.clone()],
+            };
+            OpenAiCompatible::new(client().unwrap(), settings).unwrap()
+        };
+        let small = model("text-embedding-3-small", 384);
+        let texts = || vec!["one".to_owned(), "three".to_owned()];
+        let busy = small.embed(texts()).await.unwrap_err();
+        assert!(matches!(busy, EmbedError::RateLimited { retry_after: Some(wait) } if wait.as_secs() == 7), "{busy}");
+        let vectors = small.embed(texts()).await.unwrap();
+        assert_eq!((vectors[0][3], vectors[1][5]), (1.0, 1.0), "in the order of the texts, and of length 1");
+        let wrong = model("other", 768).embed(texts()).await.unwrap_err();
+        assert!(wrong.to_string().contains("384 dimensions instead of 768"), "{wrong}");
     }
 }

@@ -111,7 +111,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn small() -> WordPiece {
-        WordPiece::new("[PAD]\n[UNK]\n[CLS]\n[SEP]\nun\n##aff\n##able\n##a\nthe\n,\nwant\n##ed\nrunn\n##ing\na").unwrap()
+        WordPiece::new("[PAD]\n[UNK]\n[CLS]\n[SEP]\nun\n##aff\n##able\n##a\nthe\n,\nwant\n##ed\nrunn\n##ing\na")
+            .unwrap()
     }
 
     fn shown(text: &str) -> Vec<String> {

@@ -21,8 +21,9 @@ pub(super) fn text(
     }
     let format = match wanted {
         Some(format) => format,
-        None => of_type(&kind, path)
-            .ok_or_else(|| format!("the server calls it {kind:?}: set `format` if it is text, Markdown, HTML or CSV"))?,
+        None => of_type(&kind, path).ok_or_else(|| {
+            format!("the server calls it {kind:?}: set `format` if it is text, Markdown, HTML or CSV")
+        })?,
     };
     let text = String::from_utf8(body).map_err(|_| "the text is not UTF-8".to_owned())?;
     if text.contains('\0') {

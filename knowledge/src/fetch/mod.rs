@@ -141,7 +141,8 @@ impl Fetcher {
         format: Option<Format>,
         known: Option<&Validators>,
     ) -> Result<Fetched, FetchError> {
-        let mut url = Url::parse(url).map_err(|error| FetchError::Address(format!("{url:?} is no address: {error}")))?;
+        let mut url =
+            Url::parse(url).map_err(|error| FetchError::Address(format!("{url:?} is no address: {error}")))?;
         for _ in 0..=REDIRECTS {
             let host = self.check(&url)?;
             let response = self.ask(&url, &host, known).await?;
@@ -183,19 +184,13 @@ impl Fetcher {
         }
     }
 
-    async fn ask(
-        &self,
-        url: &Url,
-        host: &str,
-        known: Option<&Validators>,
-    ) -> Result<reqwest::Response, FetchError> {
+    async fn ask(&self, url: &Url, host: &str, known: Option<&Validators>) -> Result<reqwest::Response, FetchError> {
         let mut request = self
             .client
             .get(url.clone())
             .header(header::ACCEPT, "text/html, text/markdown, text/plain, text/csv, text/*;q=0.5");
-        let conditions = known.map(|known| {
-            [(header::IF_NONE_MATCH, &known.etag), (header::IF_MODIFIED_SINCE, &known.last_modified)]
-        });
+        let conditions = known
+            .map(|known| [(header::IF_NONE_MATCH, &known.etag), (header::IF_MODIFIED_SINCE, &known.last_modified)]);
         for (name, value) in conditions.into_iter().flatten() {
             if let Some(value) = value {
                 request = request.header(name, value);
@@ -214,7 +209,8 @@ async fn read(response: reqwest::Response, host: &str) -> Result<Vec<u8>, FetchE
     let mut body = Vec::new();
     let mut pieces = response.bytes_stream();
     while let Some(piece) = pieces.next().await {
-        let failed = |source: reqwest::Error| FetchError::Unreachable { host: host.to_owned(), source: source.without_url() };
+        let failed =
+            |source: reqwest::Error| FetchError::Unreachable { host: host.to_owned(), source: source.without_url() };
         let piece = piece.map_err(failed)?;
         if body.len() + piece.len() > LARGEST {
             return Err(FetchError::TooLarge);

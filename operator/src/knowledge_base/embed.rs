@@ -180,7 +180,10 @@ impl<'a> Work<'a> {
                     EmbedError::RateLimited { retry_after } => *retry_after,
                     _ => None,
                 };
-                self.progress = Progress { failure: Some(error.to_string()), again: Some(told.unwrap_or(TRY_AGAIN).max(TRY_AGAIN)) };
+                self.progress = Progress {
+                    failure: Some(error.to_string()),
+                    again: Some(told.unwrap_or(TRY_AGAIN).max(TRY_AGAIN)),
+                };
                 return Ok(false);
             }
         };

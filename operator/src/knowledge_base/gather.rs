@@ -68,7 +68,8 @@ pub async fn gather(valid: &Valid, tools: &Tools, now: Timestamp) -> Gathered {
             }
         }
     });
-    let outcomes: Vec<Outcome> = futures::stream::iter(outcomes.collect::<Vec<_>>()).buffered(AT_A_TIME).collect().await;
+    let outcomes: Vec<Outcome> =
+        futures::stream::iter(outcomes.collect::<Vec<_>>()).buffered(AT_A_TIME).collect().await;
     sort(valid, outcomes, now)
 }
 
@@ -164,8 +165,10 @@ mod tests {
     fn what_is_due_is_asked_and_the_rest_waits() {
         let later = wait(&place("a", Some(50)), place("a", Some(50)).since().unwrap(), now());
         assert_eq!(later, Duration::from_secs(600));
-        let valid = valid(vec![place("new", None), place("same", Some(70)), place("down", Some(90)), place("fresh", Some(50))]);
-        let text = Fetched::Text { text: "Nine to five.".to_owned(), format: Format::Text, validators: Validators::default() };
+        let valid =
+            valid(vec![place("new", None), place("same", Some(70)), place("down", Some(90)), place("fresh", Some(50))]);
+        let text =
+            Fetched::Text { text: "Nine to five.".to_owned(), format: Format::Text, validators: Validators::default() };
         let outcomes = vec![
             Outcome::Answered(text),
             Outcome::Answered(Fetched::Unchanged),

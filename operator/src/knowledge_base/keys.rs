@@ -64,11 +64,8 @@ fn had_service(base: &KnowledgeBase) -> bool {
 
 /// The Secret and the right to read it. Pure.
 fn build(namespace: &str, home: &Home, system_namespace: &str, keys: &KeySet) -> (Secret, RoleBinding) {
-    let own: BTreeMap<String, String> = labels::for_tenant(
-        &home.agency.name_any(),
-        &home.tenant.name_any(),
-        &home.tenant_id.to_string(),
-    );
+    let own: BTreeMap<String, String> =
+        labels::for_tenant(&home.agency.name_any(), &home.tenant.name_any(), &home.tenant_id.to_string());
     let api = Subject {
         kind: "ServiceAccount".to_owned(),
         name: names::API_SERVICE_ACCOUNT.to_owned(),

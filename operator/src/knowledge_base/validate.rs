@@ -80,9 +80,9 @@ pub fn check(base: &KnowledgeBase, seen: &Observed) -> Result<Valid, Problem> {
             Source { inline: None, url: Some(url), name, .. } => {
                 let fetched = |origin: &&Origin| origin.source == *name && origin.fetched_at.is_some();
                 let stored = seen.origins.iter().find(fetched).cloned();
-                let fits = stored.as_ref().is_some_and(|origin| {
-                    origin.content_hash.starts_with(&how(name, &address_key(url), &plan))
-                });
+                let fits = stored
+                    .as_ref()
+                    .is_some_and(|origin| origin.content_hash.starts_with(&how(name, &address_key(url), &plan)));
                 valid.places.push(Place { source: name.clone(), url: url.clone(), stored, fits });
             }
             Source { name, .. } => {

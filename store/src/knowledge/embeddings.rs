@@ -214,10 +214,20 @@ macro_rules! nearest_query {
     ($vector:literal, $dimensions:literal, $tx:expr, $bases:expr, $model:expr, $question:expr, $limit:expr) => {
         sqlx::query!(
             r#"WITH near AS MATERIALIZED (
-                   SELECT e.knowledge_base_id, e.text_hash, e.embedding::"# + $vector + r#" <=> $3::text::"# + $vector + r#" AS distance
+                   SELECT e.knowledge_base_id, e.text_hash, e.embedding::"#
+                + $vector
+                + r#" <=> $3::text::"#
+                + $vector
+                + r#" AS distance
                    FROM knowledge_embeddings e
-                   WHERE e.dimensions = "# + $dimensions + r#" AND e.model = $2 AND e.knowledge_base_id = ANY ($1)
-                   ORDER BY e.embedding::"# + $vector + r#" <=> $3::text::"# + $vector + r#"
+                   WHERE e.dimensions = "#
+                + $dimensions
+                + r#" AND e.model = $2 AND e.knowledge_base_id = ANY ($1)
+                   ORDER BY e.embedding::"#
+                + $vector
+                + r#" <=> $3::text::"#
+                + $vector
+                + r#"
                    LIMIT $4
                )
                SELECT c.id, c.knowledge_base_id, d.source, c.ordinal, c.text,
