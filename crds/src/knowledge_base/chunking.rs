@@ -17,8 +17,7 @@ pub struct Chunking {
     /// cut between speakers. `ProductSpecs`: 512 and 75. Omitted: `Spoken`.
     #[serde(default)]
     pub preset: ChunkPreset,
-    /// Where texts may be cut. `Semantic`: between paragraphs and sentences. `Fixed`: between words, always at full size.
-    /// `Turns`: between lines, where each line is what one speaker says. Omitted: as the preset says.
+    /// Where texts may be cut. Omitted: as the preset says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strategy: Option<ChunkStrategy>,
     /// The most tokens of a passage, not counting the headings above it. `minilm` reads 256 tokens of a passage and passes
@@ -51,7 +50,9 @@ pub enum ChunkPreset {
     ProductSpecs,
 }
 
-/// Where texts may be cut.
+/// Where texts may be cut. `Semantic`: between paragraphs and sentences. `Fixed`: between words, always at full size.
+/// `Turns`: between lines, where each line is what one speaker says. Omitted: as the preset says.
+// This text, not the field's, is what the schema of an optional enum shows.
 #[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ChunkStrategy {
     /// Between paragraphs and sentences.

@@ -41,7 +41,7 @@ pub struct Embedding {
 /// The dimensions that there is an index for.
 fn dimensions(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({
-        "type": "integer", "format": "int32", "enum": [384, 768, 1024, 1536, 3072],
+        "type": "integer", "format": "int32", "minimum": 384, "maximum": 3072, "enum": [384, 768, 1024, 1536, 3072],
     })
 }
 
