@@ -27,6 +27,7 @@ for role in voxplane_owner voxplane_app voxplane_jobs; do
 done
 admin "$VOXPLANE_TEST_DATABASE_URL" -c "CREATE DATABASE $database OWNER voxplane_owner"
 {
+    echo 'CREATE EXTENSION vector;'
     echo 'SET ROLE voxplane_owner;'
     # The table sqlx keeps; migrations grant on it and queries read it.
     echo 'CREATE TABLE _sqlx_migrations (version bigint PRIMARY KEY, description text NOT NULL,

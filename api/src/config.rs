@@ -61,6 +61,10 @@ pub struct ServeArgs {
     /// Directory with signing-key.pem, bootstrap-email, bootstrap-password and data-key.
     #[arg(long, env = "VOXPLANE_AUTH_DIR", default_value = "/etc/voxplane/auth")]
     pub auth_dir: PathBuf,
+    /// Directory with the model that makes embeddings of questions (libonnxruntime.so, minilm.onnx, minilm-vocab.txt).
+    /// Without it knowledge is found by its words only, unless a service makes embeddings.
+    #[arg(long, env = "VOXPLANE_MODELS_DIR", default_value = "/opt/voxplane/models")]
+    pub models_dir: PathBuf,
     /// Connections to Postgres at most.
     #[arg(long, env = "VOXPLANE_DATABASE_CONNECTIONS", default_value_t = 20, value_parser = clap::value_parser!(u32).range(2..=200))]
     pub database_connections: u32,

@@ -25,7 +25,7 @@ use crate::auth::{AuthKeys, AuthKeysError, BootstrapAdmin, TokenError, Tokens};
 use crate::cluster::{Directory, DirectoryWriters, Reflectors};
 use crate::config::{ConfigError, ServeArgs};
 use crate::control::{
-    self, ControlCertificate, ControlParts, ControlService, KubeClient, Registry, ServerError, TlsError,
+    self, ControlCertificate, ControlParts, ControlService, Knowledge, KubeClient, Registry, ServerError, TlsError,
 };
 use crate::lifecycle::Lifecycle;
 use crate::livekit::{Rooms, Worker, WorkerStatus};
@@ -124,6 +124,8 @@ pub async fn run(args: &ServeArgs, signal: CancellationToken) -> Result<(), Serv
         metrics: metrics.clone(),
         replica: args.replica.clone(),
     });
+    let knowledge = Knowledge::new(KubeClient(client.clone()));
+    tasks.spawn("knowledge model", knowledge.clone().load(args.models_dir.clone()));
     let control = Arc::new(ControlParts {
         db: db.clone(),
         kube: KubeClient(client.clone()),
@@ -131,6 +133,7 @@ pub async fn run(args: &ServeArgs, signal: CancellationToken) -> Result<(), Serv
         directory: directory.clone(),
         registry: Arc::clone(&registry),
         lifecycle: Arc::clone(&lifecycle),
+        knowledge,
         metrics: metrics.clone(),
         replica: args.replica.clone(),
     });

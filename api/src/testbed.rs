@@ -28,7 +28,9 @@ use voxplane_store::testing::{TestDb, TestTenant};
 use voxplane_store::{CallId, Db, Scope};
 
 use crate::auth::{SessionIdentity, Tokens};
-use crate::control::{ControlCertificate, ControlParts, ControlService, KubeClient, Pod, Registry, deliver, serve};
+use crate::control::{
+    ControlCertificate, ControlParts, ControlService, Knowledge, KubeClient, Pod, Registry, deliver, serve,
+};
 use crate::fixture::Fixture;
 use crate::lifecycle::Lifecycle;
 use crate::livekit::{LiveKitAccount, Rooms};
@@ -98,6 +100,7 @@ impl Testbed {
             directory: fixture.directory.clone(),
             registry: Arc::clone(&registry),
             lifecycle: Arc::clone(&lifecycle),
+            knowledge: Knowledge::new(KubeClient(crate::rest::test_no_cluster())),
             metrics: metrics.clone(),
             replica: name.into(),
         });

@@ -83,6 +83,12 @@ pub mod reasons {
     pub const LIVEKIT_ERROR: &str = "LiveKitError";
     /// The database does not answer.
     pub const DATABASE_UNAVAILABLE: &str = "DatabaseUnavailable";
+    /// A text cannot be fetched; the one fetched last stays in use.
+    pub const SOURCE_UNAVAILABLE: &str = "SourceUnavailable";
+    /// Passages cannot be made comparable by meaning; they are found by their words.
+    pub const EMBEDDING_UNAVAILABLE: &str = "EmbeddingUnavailable";
+    /// Passages are being made comparable by meaning.
+    pub const EMBEDDING: &str = "Embedding";
     /// The API server refused an object, or the pool cannot be made.
     pub const APPLY_FAILED: &str = "ApplyFailed";
     /// The agency or the tenant is suspended.

@@ -52,6 +52,12 @@ pub const AGENCY_EDIT_ROLE: &str = "voxplane-agency-edit";
 pub const AGENCY_VIEW_ROLE: &str = "voxplane-agency-view";
 /// ClusterRole that the operator binds to itself in the namespaces it makes.
 pub const RUNTIME_MANAGER_ROLE: &str = "voxplane-runtime-manager";
+/// ClusterRole that the operator binds to the API in tenant namespaces where it must read [`KNOWLEDGE_CREDENTIALS`].
+pub const KNOWLEDGE_READER_ROLE: &str = "voxplane-knowledge-reader";
+/// Secret in a tenant's namespace with the keys of services that make embeddings for its knowledge bases.
+pub const KNOWLEDGE_CREDENTIALS: &str = "voxplane-knowledge-credentials";
+/// ServiceAccount of the API in the system namespace.
+pub const API_SERVICE_ACCOUNT: &str = "voxplane-api";
 
 /// The namespace of an agency's tenants.
 #[must_use]

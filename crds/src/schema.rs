@@ -90,6 +90,11 @@ pub fn conditions(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// A point in time.
+pub fn time(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "format": "date-time", "maxLength": 64, "nullable": true})
+}
+
 /// `requests` and `limits` of a container. Claims are left out: runtime pods use none.
 pub fn resource_requirements(_: &mut SchemaGenerator) -> Schema {
     json_schema!({

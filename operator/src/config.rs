@@ -1,8 +1,10 @@
 //! Configuration: environment variables and flags, checked before anything starts.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use clap::Parser;
+use ipnet::IpNet;
 use secrecy::SecretString;
 use serde::Deserialize;
 use voxplane_crds::names;
@@ -63,6 +65,14 @@ pub struct RunArgs {
     /// Address ranges besides the public internet that agents' tools may reach, separated by commas.
     #[arg(long, env = "VOXPLANE_TOOL_ALLOWED_CIDRS", default_value = "")]
     pub tool_allowed_cidrs: String,
+    /// Directory with the model that makes embeddings (libonnxruntime.so, minilm.onnx, minilm-vocab.txt). Without it
+    /// knowledge is found by its words only, unless a service makes embeddings.
+    #[arg(long, env = "VOXPLANE_MODELS_DIR", default_value = "/opt/voxplane/models")]
+    pub models_dir: PathBuf,
+    /// Address ranges that texts of knowledge bases may be fetched from although they are not public, separated by commas:
+    /// 10.20.0.0/16,fd00:1::/64
+    #[arg(long, env = "VOXPLANE_KNOWLEDGE_ALLOWED_CIDRS", default_value = "")]
+    pub knowledge_allowed_cidrs: String,
     /// Name of this replica, unique among replicas.
     #[arg(long, env = "POD_NAME")]
     pub pod_name: Option<String>,
@@ -159,6 +169,10 @@ pub struct Settings {
     pub system_namespace: String,
     /// What runtime pods may reach.
     pub egress: Vec<EgressAllowance>,
+    /// Directory with the model that makes embeddings.
+    pub models_dir: PathBuf,
+    /// Address ranges that texts may be fetched from although they are not public.
+    pub knowledge_allowed: Vec<IpNet>,
     /// Name of this replica.
     pub instance: String,
 }
@@ -216,6 +230,8 @@ impl RunArgs {
             },
             system_namespace: self.system_namespace,
             egress,
+            models_dir: self.models_dir,
+            knowledge_allowed: parse_ranges(&self.knowledge_allowed_cidrs)?,
             instance: given(self.pod_name).unwrap_or_else(|| format!("voxplane-operator-{}", uuid::Uuid::new_v4())),
         })
     }
@@ -235,6 +251,15 @@ fn http_url(variable: &'static str, url: &str) -> Result<(), ConfigError> {
     } else {
         Err(wrong(variable, format!("is {url:?}: it must begin with http:// or https://")))
     }
+}
+
+fn parse_ranges(text: &str) -> Result<Vec<IpNet>, ConfigError> {
+    let ranges = text.split(',').map(str::trim).filter(|range| !range.is_empty());
+    let parse = |range: &str| {
+        let message = || format!("has {range:?}: that is no address range such as 10.20.0.0/16");
+        range.parse().map_err(|_| wrong("VOXPLANE_KNOWLEDGE_ALLOWED_CIDRS", message()))
+    };
+    ranges.map(parse).collect()
 }
 
 fn parse_egress(json: &str) -> Result<Vec<EgressAllowance>, ConfigError> {
@@ -313,6 +338,7 @@ mod tests {
     fn errors_name_the_variable_and_the_fix() {
         for (arguments, text) in [
             (&["--livekit-url", "http://lk:7880"][..], "VOXPLANE_LIVEKIT_API_KEY: is missing"),
+            (&["--knowledge-allowed-cidrs", "10.0.0.0/8, 10.1"], "\"10.1\": that is no address range"),
             (&["--control-url", "http://api:9443"], "VOXPLANE_CONTROL_URL: must begin with https://"),
             (&["--egress-json", r#"[{"name":"lk","cidr":"10.0.0.0"}]"#], "is no address range"),
             (&["--tool-allowed-cidrs", "10.0.0.0/8,crm.example"], "VOXPLANE_TOOL_ALLOWED_CIDRS: \"crm.example\" is no"),

@@ -11,6 +11,7 @@ use crate::control_tls::ControlCa;
 use crate::database::Database;
 use crate::events::Events;
 use crate::identity::Ids;
+use crate::knowledge_base::Tools;
 use crate::livekit::{LiveKit, Programmed};
 use crate::metrics::Metrics;
 use crate::pool::Pools;
@@ -38,6 +39,8 @@ pub struct Context {
     pub control_ca: ControlCa,
     /// Ids that were registered since the process started.
     pub ids: Ids,
+    /// What knowledge bases are filled with.
+    pub knowledge: Tools,
     /// Events.
     pub events: Events,
     /// Metrics.

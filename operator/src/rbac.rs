@@ -12,7 +12,8 @@
 //!   ([`namespaces`](crate::namespaces)).
 //! - `rbac.authorization.k8s.io` clusterroles named `voxplane-agency-admin`, `voxplane-agency-edit`,
 //!   `voxplane-agency-view`, `voxplane-tenant-admin`, `voxplane-tenant-edit`, `voxplane-tenant-view`,
-//!   `voxplane-runtime-manager`: bind. No other role can be given away ([`members`](crate::members)).
+//!   `voxplane-runtime-manager`, `voxplane-knowledge-reader`: bind. No other role can be given away
+//!   ([`members`](crate::members)).
 //! - `apps` deployments, and pods: list, watch. [`voice_agent`](crate::voice_agent), [`pool`](crate::pool).
 //! - nodes: list, watch. Which take no new pods; their metadata, and of the closed ones only
 //!   ([`pool::closed_nodes`](crate::pool::closed_nodes)).

@@ -23,6 +23,7 @@ use crate::database::Database;
 use crate::events::Events;
 use crate::identity::Ids;
 use crate::kind;
+use crate::knowledge_base::Tools;
 use crate::livekit::{LiveKit, Programmed, keeper};
 use crate::metrics::Metrics;
 use crate::pool::{Pools, sessions};
@@ -46,6 +47,9 @@ pub enum RunError {
     /// The database URL cannot be used.
     #[error("VOXPLANE_DATABASE_URL")]
     Database(#[source] StoreError),
+    /// No connections to other services can be made.
+    #[error("TLS cannot be set up")]
+    Http(#[source] reqwest::Error),
     /// The admin server does not run.
     #[error(transparent)]
     Admin(#[from] AdminError),
@@ -171,6 +175,7 @@ async fn prepare(settings: Settings, client: Client, metrics: Metrics) -> Result
         pools: Pools::default(),
         control_ca: ControlCa::default(),
         ids: Ids::default(),
+        knowledge: Tools::new(&settings).map_err(RunError::Http)?,
         metrics,
         client,
         settings,

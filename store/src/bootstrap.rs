@@ -146,7 +146,9 @@ async fn prepare_database(inside: &mut PgConnection, database: &str) -> Result<(
     if vector {
         sqlx::raw_sql("CREATE EXTENSION IF NOT EXISTS vector").execute(&mut *tx).await?;
     } else {
-        tracing::warn!("this Postgres has no pgvector: search by meaning will not be available, full text is");
+        tracing::warn!(
+            "this Postgres has no pgvector (the extension vector): the migrations will fail, install it first"
+        );
     }
     Ok(tx.commit().await?)
 }

@@ -1,4 +1,7 @@
-//! Knowledge: sources cut into passages, searched by full text.
+//! Knowledge: sources cut into passages, found by their words and by their meaning.
+
+pub mod embeddings;
+pub mod origins;
 
 use uuid::Uuid;
 
@@ -25,6 +28,17 @@ pub struct Passage {
     pub text: String,
     /// Above 0 and below 1, higher is better: mostly the share of the question's words that the passage has.
     pub score: f64,
+    /// The share of the question's words that the passage has, 0 to 1.
+    pub words: f64,
+}
+
+/// A passage to be stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chunk {
+    /// The text.
+    pub text: String,
+    /// Hash of the text: what its embedding is found by.
+    pub hash: String,
 }
 
 /// What is stored of a knowledge base.
@@ -46,7 +60,7 @@ pub async fn replace_source(
     base: KnowledgeBaseId,
     source: &str,
     content_hash: &str,
-    chunks: &[String],
+    chunks: &[Chunk],
 ) -> Result<bool, StoreError> {
     if chunks.len() > MAX_CHUNKS {
         let message = format!("{} passages: a source may have {MAX_CHUNKS}", chunks.len());
@@ -80,16 +94,19 @@ pub async fn replace_source(
     let Some(document) = document else { return Ok(false) };
     sqlx::query!("DELETE FROM knowledge_chunks WHERE document_id = $1", document).execute(tx.connection()).await?;
     let ids: Vec<Uuid> = chunks.iter().map(|_| Uuid::now_v7()).collect();
+    let texts: Vec<&str> = chunks.iter().map(|chunk| chunk.text.as_str()).collect();
+    let hashes: Vec<&str> = chunks.iter().map(|chunk| chunk.hash.as_str()).collect();
     sqlx::query!(
-        "INSERT INTO knowledge_chunks (id, agency_id, tenant_id, knowledge_base_id, document_id, ordinal, text)
-         SELECT c.id, $1, $2, $3, $4, (c.position - 1)::integer, c.text
-         FROM unnest($5::uuid[], $6::text[]) WITH ORDINALITY AS c(id, text, position)",
+        "INSERT INTO knowledge_chunks (id, agency_id, tenant_id, knowledge_base_id, document_id, ordinal, text, text_hash)
+         SELECT c.id, $1, $2, $3, $4, (c.position - 1)::integer, c.text, c.hash
+         FROM unnest($5::uuid[], $6::text[], $7::text[]) WITH ORDINALITY AS c(id, text, hash, position)",
         owner.agency_id,
         owner.tenant_id,
         base.0,
         document,
         &ids,
-        chunks
+        &texts as &[&str],
+        &hashes as &[&str]
     )
     .execute(tx.connection())
     .await?;
@@ -120,6 +137,7 @@ pub async fn remove_sources_except(
 /// # Errors
 /// [`StoreError::Unavailable`], [`StoreError::Database`].
 pub async fn remove_base(tx: &mut ScopedTx, base: KnowledgeBaseId) -> Result<u64, StoreError> {
+    embeddings::remove_others(tx, base, None).await?;
     remove_sources_except(tx, base, &[]).await
 }
 
@@ -161,10 +179,11 @@ pub async fn search(
                FROM unnest(to_tsvector('english', $2))
            )
            SELECT c.id, c.knowledge_base_id, d.source, c.ordinal, c.text,
-                  ((SELECT count(*) FROM unnest(question.words) AS word
-                    WHERE word = ANY (tsvector_to_array(c.words)))
-                   + ts_rank_cd(c.words, question.any_word, 32)) / (cardinality(question.words) + 1) AS "score!"
-           FROM question, knowledge_chunks c JOIN knowledge_documents d ON d.id = c.document_id
+                  (has.words + ts_rank_cd(c.words, question.any_word, 32)) / (cardinality(question.words) + 1) AS "score!",
+                  has.words::double precision / cardinality(question.words) AS "words!"
+           FROM question, knowledge_chunks c JOIN knowledge_documents d ON d.id = c.document_id,
+                LATERAL (SELECT count(*) AS words FROM unnest(question.words) AS word
+                         WHERE word = ANY (tsvector_to_array(c.words))) AS has
            WHERE c.knowledge_base_id = ANY ($1) AND c.words @@ question.any_word
            ORDER BY 6 DESC, c.ordinal, c.id LIMIT $3"#,
         &bases,
@@ -182,6 +201,7 @@ pub async fn search(
             ordinal: row.ordinal,
             text: row.text,
             score: row.score,
+            words: row.words,
         })
         .collect())
 }

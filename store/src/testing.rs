@@ -93,6 +93,10 @@ impl TestDb {
             name,
             data_key: DataKey::generate_base64(),
         };
+        // As `bootstrap` does; no owner of a database may.
+        let mut own = PgConnection::connect(db.admin.as_str()).await?;
+        sqlx::raw_sql("CREATE EXTENSION IF NOT EXISTS vector").execute(&mut own).await?;
+        own.close().await?;
         migrate(&db.owner_url()).await?;
         Ok(db)
     }

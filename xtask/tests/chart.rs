@@ -88,7 +88,7 @@ fn tenant_roles_reach_only_the_tenants_own_kinds() {
 
 #[test]
 fn every_right_of_our_programs_says_what_needs_it() {
-    for file in ["operator/rbac.yaml", "api/rbac.yaml", "roles/runtime-manager.yaml"] {
+    for file in ["operator/rbac.yaml", "api/rbac.yaml", "roles/runtime-manager.yaml", "roles/knowledge-reader.yaml"] {
         let text = fs::read_to_string(root().join("charts/voxplane/templates").join(file)).unwrap();
         let lines: Vec<_> = text.lines().map(str::trim_start).collect();
         let mut rules = 0;

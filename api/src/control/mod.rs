@@ -2,6 +2,7 @@
 
 mod commands;
 mod hello;
+mod knowledge;
 mod ledger;
 mod registry;
 mod search;
@@ -13,6 +14,7 @@ mod wire;
 
 pub use commands::HANG_UP;
 pub use commands::deliver;
+pub use knowledge::Knowledge;
 pub use registry::{Answer, Pod, PodInfo, Registry, Work};
 pub use server::{ServerError, bind, serve};
 pub use service::{ControlParts, ControlService, KubeClient};

@@ -5,14 +5,15 @@ use std::time::Instant;
 use tonic::{Request, Status};
 use tracing::warn;
 use voxplane_control::v1::{Passage, SearchKnowledgeRequest, SearchKnowledgeResponse};
+use voxplane_knowledge::search::{self, Found};
 use voxplane_platform::error_chain::ErrorChain;
-use voxplane_store::{AgencyId, KnowledgeBaseId, Scope, StoreError, TenantId, calls, knowledge};
+use voxplane_store::{AgencyId, Scope, StoreError, TenantId, calls};
 
 use super::registry::call_id;
 use super::service::ControlParts;
 use super::wire::epoch;
 use crate::auth::SessionIdentity;
-use crate::cluster::{id_of, ids};
+use crate::cluster::ids;
 
 /// More passages than this no model reads; the store's own bound is higher.
 const MAX_PASSAGES: u32 = 20;
@@ -36,17 +37,16 @@ pub async fn search(
     let found = async {
         let mut tx = parts.db.begin(&scope).await?;
         let Some(live) = calls::find_live(&mut tx, call).await? else { return Ok(None) };
+        drop(tx);
         let own = live.epoch == epoch(question.epoch)
             && live.owner.as_ref().is_some_and(|owner| owner.pod_uid == identity.pod_uid);
         let Some(agent) = parts.directory.agent_by_id(live.agent.0).filter(|_| own) else { return Ok(None) };
-        let bases: Vec<KnowledgeBaseId> = parts
-            .directory
-            .bases_of(&agent)
-            .iter()
-            .filter_map(|base| id_of(base.status.as_ref()).map(KnowledgeBaseId))
-            .collect();
-        let limit = i64::from(question.limit.clamp(1, MAX_PASSAGES));
-        knowledge::search(&mut tx, &bases, &question.query, limit).await.map(Some)
+        let bases = parts.directory.bases_of(&agent);
+        // Without a connection to the database in hand: a service may take its time.
+        let (lenses, asked) = parts.knowledge.ask(&bases, &question.query, &parts.metrics).await;
+        let limit = question.limit.clamp(1, MAX_PASSAGES) as usize;
+        let mut tx = parts.db.begin(&scope).await?;
+        search::search(&mut tx, &lenses, &asked, limit).await.map(Some)
     };
     match found.await {
         Ok(Some(passages)) => {
@@ -73,12 +73,12 @@ fn identify(parts: &ControlParts, request: &Request<SearchKnowledgeRequest>) -> 
     parts.tokens.verify_session(token).map_err(|_| refused())
 }
 
-fn passage(passage: knowledge::Passage) -> Passage {
+fn passage(found: Found) -> Passage {
     Passage {
-        id: passage.id.to_string(),
-        text: passage.text,
-        score: passage.score,
-        knowledge_base: passage.knowledge_base.to_string(),
-        source: passage.source,
+        id: found.id.to_string(),
+        text: found.text,
+        score: found.score,
+        knowledge_base: found.knowledge_base.to_string(),
+        source: found.source,
     }
 }

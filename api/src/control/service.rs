@@ -19,6 +19,7 @@ use voxplane_control::v1::{
 };
 use voxplane_store::Db;
 
+use super::knowledge::Knowledge;
 use super::registry::Registry;
 use super::{hello, search, session};
 use crate::auth::Tokens;
@@ -46,6 +47,8 @@ pub struct ControlParts {
     pub registry: Arc<Registry>,
     /// Ends calls.
     pub lifecycle: Arc<Lifecycle>,
+    /// What callers' questions mean.
+    pub knowledge: Knowledge,
     /// Counts.
     pub metrics: Metrics,
     /// Name of this replica.

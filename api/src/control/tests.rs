@@ -313,7 +313,8 @@ async fn passages_are_for_the_owner_of_the_call() {
     let pod = bed.pod("a").await;
     let call = bed.placed_call(&pod, "vx-r1").await;
     let mut tx = bed.db.begin(&bed.scope()).await.unwrap();
-    let chunks = ["We bake bread from five in the morning.".to_owned(), "Cakes are made to order.".to_owned()];
+    let chunk = |text: &str| knowledge::Chunk { text: text.into(), hash: text.into() };
+    let chunks = [chunk("We bake bread from five in the morning."), chunk("Cakes are made to order.")];
     knowledge::replace_source(&mut tx, bed.tenant.knowledge_base, "faq", "h", &chunks).await.unwrap();
     tx.commit().await.unwrap();
 

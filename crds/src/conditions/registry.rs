@@ -198,6 +198,26 @@ pub const ALL: &[Entry] = &[
         "Bring Postgres back, or correct the connection in the chart's `postgres` values. The operator goes on by itself.",
     ),
     broken(
+        reasons::SOURCE_UNAVAILABLE,
+        "A text of a KnowledgeBase cannot be fetched: its server does not answer or refuses, the address is not public, or \
+         what came is no text. Agents use the text that was fetched last; the message says from when it is.",
+        "Correct the address or its server. It is tried again after five minutes, and at once when the object changes. For \
+         an address inside your own networks, list its range in the chart's `knowledge.allowedCidrs`.",
+    ),
+    broken(
+        reasons::EMBEDDING_UNAVAILABLE,
+        "The passages of a KnowledgeBase cannot be made comparable by meaning: the model's file is missing, or the service \
+         that makes embeddings refuses or does not answer. Passages are found by their words.",
+        "Do what the message says: correct `spec.embedding` or the Secret, or use an image with the model. A service that \
+         is overloaded or away is asked again by itself.",
+    ),
+    waiting(
+        reasons::EMBEDDING,
+        "The passages of a KnowledgeBase are being made comparable by meaning. Those that are not yet are found by their \
+         words.",
+        "Wait; the message says how many are left.",
+    ),
+    broken(
         reasons::APPLY_FAILED,
         "The API server refused an object that the operator makes.",
         "The message has the API server's words: often a ResourceQuota, a LimitRange or an admission policy of the \

@@ -20,10 +20,16 @@ use voxplane_crds::{Agency, KnowledgeBase, PhoneNumber, Tenant, VoiceAgent, all_
 use narrowed::{fill_in, narrowed};
 
 /// Narrowings that were decided on, with the reason: beginnings of complaints.
-const DECIDED: [(&str, &str); 1] = [(
-    "PhoneNumber.spec: new rule: has(self.agentRef) != has(self.squad)",
-    "`agentRef` was required and `squad` did not exist, so nothing that was stored has neither or both",
-)];
+const DECIDED: [(&str, &str); 2] = [
+    (
+        "PhoneNumber.spec: new rule: has(self.agentRef) != has(self.squad)",
+        "`agentRef` was required and `squad` did not exist, so nothing that was stored has neither or both",
+    ),
+    (
+        "KnowledgeBase.spec.sources[]: new rule: self.type == 'Url'",
+        "about a type and a block that no stored object can have",
+    ),
+];
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/released")

@@ -12,6 +12,7 @@ local waiting = {
   WaitingForCredentials = true,
   WaitingForDependency = true,
   Ordering = true,
+  Embedding = true,
   CarrierUnavailable = true,
   CarrierRateLimited = true,
   Draining = true,

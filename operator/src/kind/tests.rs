@@ -13,6 +13,7 @@ use crate::control_tls::ControlCa;
 use crate::database::Database;
 use crate::events::Events;
 use crate::identity::Ids;
+use crate::knowledge_base::Tools;
 use crate::livekit::Programmed;
 use crate::metrics::Metrics;
 use crate::pool::Pools;
@@ -26,6 +27,7 @@ async fn context() -> (Context, Server) {
     let client = Client::new(service, "default");
     let arguments = ["voxplane-operator", "run", "--runtime-image", "runtime"];
     let Command::Run(run) = <Cli as clap::Parser>::try_parse_from(arguments).unwrap().command;
+    let settings = run.check().unwrap();
     let context = Context {
         events: Events::new(client.clone(), "test"),
         router: Arc::new(Router::new(Stores::new().0)),
@@ -37,7 +39,8 @@ async fn context() -> (Context, Server) {
         control_ca: ControlCa::default(),
         ids: Ids::default(),
         metrics: Metrics::register(&mut prometheus_client::registry::Registry::default()),
-        settings: run.check().unwrap(),
+        knowledge: Tools::new(&settings).unwrap(),
+        settings,
         client,
     };
     (context, server)

@@ -27,6 +27,20 @@ pub struct Key {
     pub(super) endpoints: Vec<String>,
 }
 
+impl Key {
+    /// The provider's key; `None` when it is no text.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        std::str::from_utf8(self.values.get("")?).ok()
+    }
+
+    /// Addresses that it may be sent to.
+    #[must_use]
+    pub fn endpoints(&self) -> &[String] {
+        &self.endpoints
+    }
+}
+
 impl std::fmt::Debug for Key {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Key").field("endpoints", &self.endpoints).finish_non_exhaustive()
@@ -54,20 +68,37 @@ pub fn permitted(effective: &Effective<'_>, secrets: &BTreeMap<String, Secret>) 
 
 fn permit(wanted: &SecretUse<'_>, secret: Option<&Secret>) -> Result<Key, Problem> {
     let SecretUse { origin, name, provider, base_url, .. } = *wanted;
-    let field = origin.path(wanted.field);
     let whose = if origin.keys_are_the_agencys() { "the agency's" } else { "this" };
-    let secret = meant(&field, name, whose, provider, secret)?;
+    let url_field = origin.path("llm.baseUrl");
+    let base_url = base_url.map(|url| (url, url_field.as_str()));
+    check(&origin.path(wanted.field), name, provider, base_url, whose, secret)
+}
+
+/// The key in a Secret, if it may be used for this: `field` names the Secret, which lies in `whose` namespace; `base_url` is
+/// where its key is sent, and the field that says so.
+///
+/// # Errors
+/// A problem for `ResolvedRefs`.
+pub fn check(
+    field: &str,
+    name: &str,
+    provider: &str,
+    base_url: Option<(&str, &str)>,
+    whose: &str,
+    secret: Option<&Secret>,
+) -> Result<Key, Problem> {
+    let secret = meant(field, name, whose, provider, secret)?;
     let refused = |what: String| Problem::new(reasons::REF_NOT_PERMITTED, format!("{field}: Secret {name:?} {what}"));
     let Some(api_key) = value(secret, API_KEY) else {
         return Err(refused(format!("needs the key {API_KEY:?}")));
     };
     let endpoints = endpoints(secret);
-    if let Some(url) = base_url
+    if let Some((url, url_field)) = base_url
         && !endpoints.contains(&normal(url))
     {
         return Err(refused(format!(
-            "does not allow its key to be sent to {}: add that address to its key {ALLOWED_ENDPOINTS:?}, one per line",
-            origin.path("llm.baseUrl")
+            "does not allow its key to be sent to {url_field}: add that address to its key {ALLOWED_ENDPOINTS:?}, one per \
+             line"
         )));
     }
     Ok(Key { values: [(String::new(), api_key)].into(), endpoints })

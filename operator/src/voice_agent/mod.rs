@@ -16,7 +16,7 @@
 mod build;
 mod cleanup;
 pub mod controller;
-mod credentials;
+pub(crate) mod credentials;
 mod events;
 pub(crate) mod membership;
 mod observe;

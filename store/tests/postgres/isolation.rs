@@ -6,14 +6,15 @@ use uuid::Uuid;
 use voxplane_store::calls::{self, CallFilter, CallStatus, Limits, Page};
 use voxplane_store::commands::{self, NewCommand};
 use voxplane_store::events::{self, Durability};
+use voxplane_store::knowledge::{self, embeddings};
 use voxplane_store::number_orders::{self, NewNumberOrder};
 use voxplane_store::testing::{TestDb, TestTenant};
-use voxplane_store::{CommandId, Db, Scope, ScopedTx, StoreError, keys, knowledge, resources};
+use voxplane_store::{CommandId, Db, Scope, ScopedTx, StoreError, keys, resources};
 
 use super::support::{create_call, new_call, open_session, place};
 
 /// Every table with customer data.
-const TABLES: [&str; 11] = [
+const TABLES: [&str; 12] = [
     "resources",
     "calls",
     "call_keys",
@@ -23,6 +24,7 @@ const TABLES: [&str; 11] = [
     "runtime_sessions",
     "knowledge_documents",
     "knowledge_chunks",
+    "knowledge_embeddings",
     "number_orders",
     "usage_months",
 ];
@@ -59,8 +61,10 @@ async fn world() -> World {
             expires_in: super::support::LEASE,
         };
         commands::enqueue(&mut tx, &command).await.unwrap();
-        let passages = ["We are open on Saturday.".to_owned()];
+        let passages = super::knowledge::chunks(&["We are open on Saturday."]);
         knowledge::replace_source(&mut tx, tenant.knowledge_base, "hours", "h1", &passages).await.unwrap();
+        let embedded = [(passages[0].hash.clone(), vec![0.05; 384])];
+        embeddings::put(&mut tx, tenant.knowledge_base, super::embeddings::MODEL, &embedded).await.unwrap();
         // Any resource of the tenant will do.
         let order = NewNumberOrder {
             agency: tenant.agency,

@@ -1,6 +1,6 @@
 //! Passages: replaced as their source changes, found by spoken questions.
 
-use voxplane_store::knowledge::{self, KnowledgeStats};
+use voxplane_store::knowledge::{self, Chunk, KnowledgeStats};
 use voxplane_store::testing::TestTenant;
 use voxplane_store::{Db, KnowledgeBaseId, Scope, StoreError};
 
@@ -20,8 +20,8 @@ async fn scope(db: &Db, tenant: &TestTenant) -> voxplane_store::ScopedTx {
     db.begin(&Scope::tenant(tenant.agency, tenant.tenant)).await.unwrap()
 }
 
-fn chunks(texts: &[&str]) -> Vec<String> {
-    texts.iter().map(|text| (*text).to_owned()).collect()
+pub fn chunks(texts: &[&str]) -> Vec<Chunk> {
+    texts.iter().map(|text| Chunk { text: (*text).to_owned(), hash: format!("hash of {text}") }).collect()
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod admission;
 mod bootstrap;
 mod catalogue;
 mod commands;
+mod embeddings;
 mod isolation;
 mod knowledge;
 mod lease;

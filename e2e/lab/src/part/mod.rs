@@ -101,7 +101,7 @@ impl Part {
             Self::LiveKit => &[Tool::LiveKit],
             Self::Sip => &[Tool::LiveKitSip],
             Self::S3 => &[Tool::VersityGw],
-            Self::Images => &[Tool::Base, Tool::OnnxRuntime, Tool::SileroVad],
+            Self::Images => &[Tool::Base, Tool::OnnxRuntime, Tool::SileroVad, Tool::MiniLm],
             Self::Chart => &[Tool::Helm],
             Self::SecondNode => Self::Cluster.tools(),
         }

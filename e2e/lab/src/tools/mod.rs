@@ -43,16 +43,19 @@ pub enum Tool {
     OnnxRuntime,
     /// Voice activity detection model.
     SileroVad,
+    /// Embedding model.
+    MiniLm,
     /// Root file system of the images.
     Base,
 }
 
 /// Every tool, in the order in which they are built: what the cluster needs first.
-pub const ALL: [Tool; 14] = [
+pub const ALL: [Tool; 15] = [
     Tool::Pause,
     Tool::Postgres,
     Tool::OnnxRuntime,
     Tool::SileroVad,
+    Tool::MiniLm,
     Tool::Runc,
     Tool::Etcd,
     Tool::Containerd,
@@ -82,6 +85,7 @@ impl Tool {
             Self::Postgres => "postgres",
             Self::OnnxRuntime => "onnxruntime",
             Self::SileroVad => "silero-vad",
+            Self::MiniLm => "minilm",
             Self::Base => "base",
         }
     }
@@ -91,7 +95,7 @@ impl Tool {
         match self {
             Self::Pause => pause::pin(sources),
             Self::Base => base::pin(sources),
-            Self::Postgres | Self::OnnxRuntime | Self::SileroVad => python::pin(self.name(), sources),
+            Self::Postgres | Self::OnnxRuntime | Self::SileroVad | Self::MiniLm => python::pin(self.name(), sources),
             _ => go::pin(self.name(), sources),
         }
     }
@@ -100,7 +104,9 @@ impl Tool {
         match self {
             Self::Pause => pause::build(sources, into, log),
             Self::Base => base::build(sources, into, log),
-            Self::Postgres | Self::OnnxRuntime | Self::SileroVad => python::build(self.name(), sources, into, log),
+            Self::Postgres | Self::OnnxRuntime | Self::SileroVad | Self::MiniLm => {
+                python::build(self.name(), sources, into, log)
+            }
             _ => go::build(self.name(), sources, into, log),
         }
     }

