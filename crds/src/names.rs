@@ -19,6 +19,8 @@ pub const MAX_OTHER: usize = 40;
 
 /// Deployment of a tenant's pooled runtime pods. Names of dedicated pools begin with it, too.
 pub const POOL_DEPLOYMENT: &str = "voxplane-runtime";
+/// Names of Deployments whose pods have an image that is tried begin with it and end with the agent's.
+pub const CANARY_DEPLOYMENT: &str = "voxplane-canary";
 /// ServiceAccount of pooled runtime pods. Every pool's account is called like its Deployment.
 pub const POOL_SERVICE_ACCOUNT: &str = "voxplane-runtime";
 /// Secret with all provider keys of the pooled runtime pods.
@@ -142,6 +144,11 @@ impl PoolId {
         Self { namespace: namespace.into(), deployment: format!("{POOL_DEPLOYMENT}-{agent}") }
     }
 
+    /// The pods with the image that an agent tries beside its dedicated pool: a pool of its own.
+    pub fn canary_in(namespace: impl Into<String>, agent: &str) -> Self {
+        Self { namespace: namespace.into(), deployment: format!("{CANARY_DEPLOYMENT}-{agent}") }
+    }
+
     /// The pool that an agent asks for.
     pub fn asked_for(namespace: impl Into<String>, agent: &str, placement: Placement) -> Self {
         match placement {
@@ -167,8 +174,11 @@ impl PoolId {
 
     fn of_parts(namespace: &str, deployment: &str) -> Option<Self> {
         let tenant = matches!(owner_of_namespace(namespace), Some(NamespaceOwner::Tenant { .. }));
-        let rest = deployment.strip_prefix(POOL_DEPLOYMENT)?;
-        let ours = rest.is_empty() || rest.strip_prefix('-').is_some_and(is_object_name);
+        let of_agent = |prefix: &str| {
+            let agent = deployment.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('-'));
+            agent.is_some_and(is_object_name)
+        };
+        let ours = deployment == POOL_DEPLOYMENT || of_agent(POOL_DEPLOYMENT) || of_agent(CANARY_DEPLOYMENT);
         (tenant && ours).then(|| Self { namespace: namespace.to_owned(), deployment: deployment.to_owned() })
     }
 
@@ -188,6 +198,12 @@ impl PoolId {
     #[must_use]
     pub fn is_shared(&self) -> bool {
         self.deployment == POOL_DEPLOYMENT
+    }
+
+    /// Whether its pods have an image that is tried.
+    #[must_use]
+    pub fn is_canary(&self) -> bool {
+        self.deployment.strip_prefix(CANARY_DEPLOYMENT).is_some_and(|rest| rest.starts_with('-'))
     }
 
     /// The namespace of the pods.

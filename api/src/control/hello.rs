@@ -52,6 +52,7 @@ pub async fn admit(parts: &ControlParts, hello: Hello, outbox: mpsc::Sender<ApiM
         tenant,
         slots: hello.slots,
         capabilities: hello.capabilities.into_iter().collect(),
+        version: hello.runtime_version,
     };
     let pod = Arc::new(Pod::new(info, outbox, hello.credentials_hash, hello.draining));
     for (call, epoch) in &opened.kept {

@@ -37,6 +37,8 @@ pub struct PodInfo {
     pub slots: u32,
     /// What it can do.
     pub capabilities: HashSet<String>,
+    /// Its software version, as it says.
+    pub version: String,
 }
 
 impl PodInfo {

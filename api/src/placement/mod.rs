@@ -1,6 +1,7 @@
 //! From a job offer to a call on a pod, or to a refusal. Decisions are pure (`resolve`, `compile`, `pick`);
 //! `placer` acts.
 
+mod canary;
 mod compile;
 mod hours;
 mod pick;

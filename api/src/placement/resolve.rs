@@ -17,6 +17,7 @@ use voxplane_store::TenantId;
 use voxplane_store::calls::{Limit, Limits};
 use voxplane_telephony::E164;
 
+use super::canary::Canary;
 use super::compile::{compile, hash};
 use super::hours::{self, Action};
 use crate::cluster::{Directory, id_of, ids, is_being_deleted};
@@ -52,6 +53,8 @@ pub struct Route {
     pub number: Redacted<String>,
     /// Where the agent's calls run.
     pub pool: PoolId,
+    /// Where a share of them runs.
+    pub canary: Option<Canary>,
     /// Provider capabilities a pod must have.
     pub capabilities: Vec<String>,
     /// Credential set a pod must have read; `None` when the agent uses no keys.
@@ -213,13 +216,15 @@ fn route(
     let settings = effective(&agency.spec, &tenant.spec, &agent.spec);
     let config = compile(owner.agency, owner.tenant, owner.agent, tenant, agent, &settings, &bases);
     let uses_keys = !settings.secrets().is_empty();
+    let pool = pool_of(agent);
     let busy_message = claim.spec.overflow.message.clone().unwrap_or_else(|| settings.messages.value.busy.clone());
     Route {
         agency: owner.agency,
         tenant: owner.tenant,
         agent: owner.agent,
         number: Redacted::new(number.to_owned()),
-        pool: pool_of(agent),
+        canary: Canary::of(agent, &pool),
+        pool,
         capabilities: vec![
             format!("stt/{}", settings.stt.value.provider.as_str()),
             format!("llm/{}", settings.llm.value.provider.as_str()),

@@ -67,6 +67,26 @@ fn a_dedicated_pool_is_its_agents_own() {
 }
 
 #[test]
+fn a_canary_is_a_pool_of_its_own_whatever_agents_are_called() {
+    let namespace = tenant_namespace("brightline", "dental-clinic");
+    let canary = PoolId::canary_in(&namespace, "night");
+    assert_eq!(canary.to_string(), "vx-brightline--dental-clinic/voxplane-canary-night");
+    assert_eq!(PoolId::parse(&canary.to_string()), Some(canary.clone()));
+    assert_eq!(
+        PoolId::of_service_account(&format!("system:serviceaccount:{namespace}:voxplane-canary-night")),
+        Some(canary.clone())
+    );
+    assert!(canary.is_canary() && !canary.is_shared());
+    for agent in ["night", "canary", "canary-night", "night-canary"] {
+        let own = PoolId::dedicated_in(&namespace, agent);
+        assert!(!own.is_canary() && own != canary, "{agent}");
+    }
+    for text in ["vx-a--t/voxplane-canary", "vx-a--t/voxplane-canary-", "vx-a--t/voxplane-canary-a/b"] {
+        assert_eq!(PoolId::parse(text), None, "{text}");
+    }
+}
+
+#[test]
 fn the_hash_of_a_bounded_name_never_changes() {
     // Names outside the cluster are looked up again by later versions.
     assert_eq!(bounded(&["brightline", "lab"], 64), "brightline-lab-aa094618");

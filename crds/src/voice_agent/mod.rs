@@ -2,6 +2,7 @@
 //!
 //! | module | what it holds |
 //! | --- | --- |
+//! | [`canary`] | an image that is tried on a share of the calls |
 //! | [`closed`] | what happens outside of the tenant's business hours |
 //! | [`conversation`] | what the agent says: prompt, greeting, goodbye, silence, limits, messages |
 //! | [`listening`] | when the caller is speaking, has finished, or interrupts |
@@ -10,6 +11,7 @@
 //! | [`scheduling`] | which nodes they run on, with which accelerators and model files |
 //! | [`scaling`] | who decides how many there are |
 
+pub mod canary;
 pub mod closed;
 pub mod conversation;
 pub mod listening;
@@ -18,6 +20,7 @@ pub mod runtime;
 pub mod scaling;
 pub mod scheduling;
 
+pub use canary::{Canary, CanaryStatus};
 pub use closed::Closed;
 pub use conversation::{Goodbye, Greeting, GreetingMode, Limits, Messages, Prompt, Silence};
 pub use listening::{BargeIn, Turn, TurnStrategy, Vad, VadCustom, VadPreset};
@@ -174,6 +177,9 @@ pub struct VoiceAgentStatus {
     /// What the operator decided about the number of pods. Omitted: it does not decide, see `runtime.scaling`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scaling: Option<ScalingStatus>,
+    /// The pods with the image that is tried. Omitted: none is, see `runtime.canary`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<CanaryStatus>,
     /// Label selector of the pool's pods, for the scale subresource.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]

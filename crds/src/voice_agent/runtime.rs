@@ -1,5 +1,6 @@
 //! The pods the agent's calls run on: how many, how large, and whose.
 
+use super::canary::Canary;
 use super::scaling::Scaling;
 use super::scheduling::{Gpu, ModelVolume, Toleration, TopologySpread};
 use crate::defaults::{default_from_schema, defaults};
@@ -43,6 +44,10 @@ pub struct RuntimeSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 255), pattern(r"^[^\s]+$"))]
     pub image: Option<String>,
+    /// Another image, tried on a share of the new calls. Needs `placement: Dedicated`, because a shared pool has calls of
+    /// all agents. Omitted: every call goes to `image`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<Canary>,
     /// Labels that a node must have. Omitted: any node.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "crate::schema::node_selector")]

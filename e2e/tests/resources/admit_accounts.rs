@@ -52,6 +52,7 @@ async fn limits_need_the_right_to_set_them() -> Result<()> {
         ("Tenant", json!({"suspended": true}), "spec.suspended"),
         ("Tenant", json!({"quotas": {"gpus": [{"resourceName": "nvidia.com/gpu", "count": 1}]}}), "spec.quotas"),
         ("VoiceAgent", json!({"runtime": {"image": "example.com/mine"}}), "spec.runtime.image"),
+        ("VoiceAgent", json!({"runtime": {"canary": {"image": "example.com/mine"}}}), "spec.runtime.canary.image"),
         ("VoiceAgent", json!({"runtime": {"runtimeClassName": "nvidia"}}), "spec.runtime.runtimeClassName"),
         ("VoiceAgent", json!({"runtime": {"priorityClassName": "high"}}), "spec.runtime.priorityClassName"),
         (

@@ -113,7 +113,13 @@ mod tests {
     use super::*;
 
     fn pod(marked: bool) -> MarkedPod {
-        MarkedPod { namespace: "vx-a--t".to_owned(), name: "p".to_owned(), uid: "u".to_owned(), marked, ..MarkedPod::default() }
+        MarkedPod {
+            namespace: "vx-a--t".to_owned(),
+            name: "p".to_owned(),
+            uid: "u".to_owned(),
+            marked,
+            ..MarkedPod::default()
+        }
     }
 
     fn calls(count: i32) -> HashMap<String, i32> {

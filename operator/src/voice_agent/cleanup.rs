@@ -105,7 +105,7 @@ async fn shrink_pools(agent: &VoiceAgent, ctx: &Context, apply: &Applier) -> Res
     }
     let seen = observe::read(agent, ctx).await?;
     for pool in validate::pools_of_others(&seen) {
-        match build::of_pool(&pool).apply(ctx.stores().deployment(&pool.id).as_ref(), apply).await {
+        match build::of_pool(&pool).apply(ctx.stores().deployment(&pool.id).as_ref(), None, apply).await {
             // A namespace that is being deleted takes no new objects.
             Err(error) if error.is_forbidden() || error.is_not_found() => {}
             other => other?,

@@ -49,7 +49,9 @@ pub fn of_closed_nodes(decision: &Decision) -> Option<Note> {
         Stage::Settling => return None,
         Stage::Substituting => (
             "SubstituteStarted",
-            format!("{leaving} pods are on nodes that take no new ones: one more starts elsewhere before one of them goes"),
+            format!(
+                "{leaving} pods are on nodes that take no new ones: one more starts elsewhere before one of them goes"
+            ),
         ),
         Stage::GivingWay => (
             "PodGivesWay",

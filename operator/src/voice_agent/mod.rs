@@ -58,11 +58,13 @@ impl Kind for VoiceAgent {
         let seen = observe::read(self, ctx).await?;
         let plan = validate::check(self, &seen);
         if let Ok(valid) = &plan {
-            build::all(valid).apply(seen.deployment.as_ref(), apply).await?;
+            let canary = seen.canary.as_ref().and_then(|tried| tried.deployment.as_ref());
+            build::all(valid).apply(seen.deployment.as_ref(), canary, apply).await?;
         }
         let status = status::compute(self, &seen, &plan, ctx.now());
         let mut notes = events::notes(self, &seen, &status);
-        notes.extend(plan.as_ref().ok().and_then(|valid| news_of_closed_nodes(&valid.pool, ctx)));
+        let pools = plan.iter().flat_map(|valid| [Some(&valid.pool), valid.canary.as_ref()]).flatten();
+        notes.extend(pools.filter_map(|pool| news_of_closed_nodes(pool, ctx)));
         write_status(self, status, ctx, apply).await?;
         events::publish(self, &notes, ctx).await;
         let namespace = self.namespace().unwrap_or_default();

@@ -39,6 +39,8 @@ pub struct Observed {
     pub deployment: Option<Deployment>,
     /// What connected pods of that pool report.
     pub report: Option<PoolReport>,
+    /// The pods with the image that it tries.
+    pub canary: Option<Tried>,
     /// The pool that its calls still go to, if that is another one.
     pub former: Option<Former>,
     /// What was decided about the number of pods, if the operator decides.
@@ -49,6 +51,15 @@ pub struct Observed {
     pub database_problem: Option<String>,
     /// What pods need to be told.
     pub runtime: RuntimeSettings,
+}
+
+/// The pool with the image that an agent tries.
+#[derive(Clone, Debug, Default)]
+pub struct Tried {
+    /// Its Deployment.
+    pub deployment: Option<Deployment>,
+    /// What its connected pods report.
+    pub report: Option<PoolReport>,
 }
 
 /// A pool that an agent is leaving.
@@ -94,6 +105,8 @@ pub async fn read(agent: &VoiceAgent, ctx: &Context) -> Result<Observed, Error> 
         missing_knowledge: bases.filter(|base| !ctx.stores().has_knowledge_base(&namespace, base)).collect(),
         deployment,
         report: ctx.pools.report(&id),
+        canary: membership::canary(agent)
+            .map(|id| Tried { deployment: ctx.stores().deployment(&id), report: ctx.pools.report(&id) }),
         former: membership::former(agent).map(|id| Former {
             deployment: ctx.stores().deployment(&id),
             report: ctx.pools.report(&id),

@@ -5,7 +5,8 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 use voxplane_crds::VoiceAgent;
-use voxplane_crds::voice_agent::{Gpu, RuntimeSpec};
+use voxplane_crds::names::PoolId;
+use voxplane_crds::voice_agent::{Canary, Gpu, RuntimeSpec};
 
 use super::scheduling;
 use crate::home::Home;
@@ -69,6 +70,18 @@ pub fn shape(agents: &[&VoiceAgent], home: &Home, platform_image: &str) -> PoolS
         scheduling,
         grace_seconds: grace(longest_call),
     }
+}
+
+/// The image that is tried on a pool's pods, if the pool is there for that.
+#[must_use]
+pub fn canary<'a>(id: &PoolId, members: &[&'a VoiceAgent]) -> Option<&'a Canary> {
+    members.first().filter(|_| id.is_canary()).and_then(|agent| agent.spec.runtime.canary.as_ref())
+}
+
+/// Pods of a pool beside, or of, one with so many.
+#[must_use]
+pub fn as_canary(id: &PoolId, members: &[&VoiceAgent], replicas: i32) -> i32 {
+    canary(id, members).map_or(replicas, |canary| canary.pods_beside(replicas))
 }
 
 /// Calls that one pod of a pool with these members carries.

@@ -9,7 +9,7 @@ use voxplane_crds::names::PoolId;
 use voxplane_crds::tenant::TenantQuotas;
 use voxplane_crds::voice_agent::{Gpu, RuntimeSpec};
 
-use super::{membership, scaling};
+use super::{membership, pool, scaling};
 use crate::status::Problem;
 
 /// The fields of `spec.runtime` that pods which share a pool have in common. The oldest agent that sets one wins.
@@ -141,7 +141,8 @@ pub fn gpus_elsewhere(agents: &[&VoiceAgent], except: &PoolId, gpu: &Gpu) -> i32
             let members = membership::members(agents, &other);
             match of_pool(&members).gpu {
                 Some(theirs) if theirs.resource_name == gpu.resource_name => {
-                    theirs.count.saturating_mul(scaling::fewest(&members))
+                    let fewest = pool::as_canary(&other, &members, scaling::fewest(&members));
+                    theirs.count.saturating_mul(fewest)
                 }
                 _ => 0,
             }

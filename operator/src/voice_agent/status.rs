@@ -4,7 +4,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::jiff::Timestamp;
 use voxplane_crds::conditions::{Desired, reasons, types};
 use voxplane_crds::names::PoolId;
-use voxplane_crds::voice_agent::{ScalingStatus, Slots};
+use voxplane_crds::voice_agent::{CanaryStatus, ScalingStatus, Slots};
 use voxplane_crds::{VoiceAgent, VoiceAgentStatus, labels};
 
 use super::credentials::{self, KeySet};
@@ -77,6 +77,18 @@ fn fill(status: &mut VoiceAgentStatus, seen: &Observed, valid: &Valid) {
     let deployed = seen.deployment.as_ref().and_then(|deployment| deployment.status.as_ref());
     status.replicas = deployed.and_then(|deployed| deployed.replicas).unwrap_or_default();
     status.ready_replicas = deployed.and_then(|deployed| deployed.ready_replicas).unwrap_or_default();
+    status.canary = valid.canary.as_ref().map(|pool| {
+        let tried = seen.canary.as_ref();
+        let deployed = tried.and_then(|tried| tried.deployment.as_ref()?.status.as_ref());
+        let slots = tried.and_then(|tried| tried.report.as_ref());
+        CanaryStatus {
+            pool: pool.id.to_string(),
+            image: pool.shape.image.clone(),
+            replicas: deployed.and_then(|deployed| deployed.replicas).unwrap_or_default(),
+            ready_replicas: deployed.and_then(|deployed| deployed.ready_replicas).unwrap_or_default(),
+            slots: slots.map(|report| Slots { ready: report.slots, busy: report.busy }),
+        }
+    });
     status.scaling = seen.scaling.as_ref().map(|verdict| ScalingStatus {
         desired: verdict.decision.replicas,
         current: status.replicas,
@@ -106,7 +118,21 @@ fn remarks(seen: &Observed, valid: &Valid) -> String {
         )
     });
     let closed = pool.closed_nodes.and_then(|decision| on_closed_nodes(&decision, pool));
-    [moving, in_place, closed].into_iter().flatten().collect::<Vec<_>>().join("; ")
+    [moving, in_place, closed, of_canary(seen, valid)].into_iter().flatten().collect::<Vec<_>>().join("; ")
+}
+
+/// What is to be said about the image that is tried.
+fn of_canary(seen: &Observed, valid: &Valid) -> Option<String> {
+    let (pool, tried) = (valid.canary.as_ref()?, seen.canary.as_ref()?);
+    if pool.shape.image == valid.pool.shape.image {
+        return Some("spec.runtime.canary tries the image that all pods have: leave it out".to_owned());
+    }
+    let is_connected = tried.report.as_ref().is_some_and(|report| report.slots > 0);
+    let is_known = seen.database_problem.is_none() && pool.shape.replicas > 0;
+    (is_known && !is_connected).then(|| {
+        let why = not_connected(tried.deployment.as_ref(), pool);
+        format!("spec.runtime.canary: its share of the calls goes to the other pods: {why}")
+    })
 }
 
 /// Node names are the platform's and are not said here.

@@ -18,6 +18,7 @@ use crate::identity::Identity;
 use crate::pool::PoolReport;
 use crate::testing::{agent, condition, home, now};
 
+mod canary;
 mod closed_nodes;
 mod inheritance;
 mod placement;
@@ -34,6 +35,7 @@ fn seen(agents: Vec<VoiceAgent>) -> Observed {
         missing_knowledge: Vec::new(),
         deployment: None,
         report: None,
+        canary: None,
         former: None,
         scaling: None,
         substitutes: BTreeMap::new(),

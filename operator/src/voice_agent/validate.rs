@@ -23,6 +23,8 @@ use crate::status::Problem;
 pub struct Valid {
     /// The pool that it asks for.
     pub pool: Pool,
+    /// The pods with the image that it tries, a pool of their own.
+    pub canary: Option<Pool>,
     /// The pool that its calls go to until the other one is ready.
     pub leaving: Option<Leaving>,
     /// What is wrong with this agent's references, if anything. The pool is made all the same.
@@ -86,9 +88,20 @@ pub fn check(agent: &VoiceAgent, seen: &Observed) -> Result<Valid, Problem> {
     let agents = pool::by_age(&seen.agents);
     let id = membership::asked_for(agent);
     scheduling::check(agent, &membership::members(&agents, &id), &home.tenant.spec.quotas)?;
+    can_try(agent)?;
     let pool = describe(&id, home, &agents, seen);
+    let canary = membership::canary(agent).map(|id| describe(&id, home, &agents, seen));
     let leaving = seen.former.as_ref().and_then(|former| leaving(former, &pool, home, &agents, seen));
-    Ok(Valid { pool, leaving, unresolved: unresolved(agent, home, seen) })
+    Ok(Valid { pool, canary, leaving, unresolved: unresolved(agent, home, seen) })
+}
+
+fn can_try(agent: &VoiceAgent) -> Result<(), Problem> {
+    if agent.spec.runtime.canary.is_none() || membership::canary(agent).is_some() {
+        return Ok(());
+    }
+    let message = "spec.runtime.canary: pooled agents share their pods, and an image that one of them tries would get the \
+                   keys and calls of all: set spec.runtime.placement to Dedicated, or leave the field out";
+    Err(Problem::new(reasons::INVALID, message))
 }
 
 /// The pools of the agents that stay when this one goes; none when the tenant is not accepted.
@@ -119,6 +132,10 @@ fn describe(id: &PoolId, home: &Home, agents: &[&VoiceAgent], seen: &Observed) -
         shape.replicas = verdict.decision.replicas;
         let asked = members.iter().filter_map(|agent| agent.spec.runtime.scaling.as_ref());
         most = asked.map(|scaling| scaling.max).max().unwrap_or(most).max(shape.replicas);
+    }
+    if let Some(canary) = pool::canary(id, &members) {
+        shape.image.clone_from(&canary.image);
+        (shape.replicas, most) = (canary.pods_beside(shape.replicas), canary.pods_beside(most));
     }
     shape.surges = scheduling::has_room_to_surge(agents, id, most, quotas);
     // One more than now, which may fit where one more than the most does not.

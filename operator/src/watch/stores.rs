@@ -69,7 +69,8 @@ impl Stores {
         let (deployments, write_deployments) = cache();
         let (pods, write_pods) = cache();
         let (closed_nodes, write_closed_nodes) = cache();
-        let stores = Self { agencies, tenants, agents, numbers, knowledge, namespaces, deployments, pods, closed_nodes };
+        let stores =
+            Self { agencies, tenants, agents, numbers, knowledge, namespaces, deployments, pods, closed_nodes };
         let writers = Writers {
             agencies: write_agencies,
             tenants: write_tenants,

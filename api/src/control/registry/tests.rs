@@ -11,6 +11,7 @@ fn pod(slots: u32) -> (Arc<Pod>, mpsc::Receiver<ApiMessage>) {
         tenant: TenantId::new(),
         slots,
         capabilities: HashSet::new(),
+        version: "test".into(),
     };
     (Arc::new(Pod::new(info, outbox, "h".into(), false)), inbox)
 }

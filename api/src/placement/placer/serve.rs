@@ -7,6 +7,7 @@ use serde_json::json;
 use tracing::{info, warn};
 use uuid::Uuid;
 use voxplane_control::v1::{Caller, LiveKitAccess, StartCall, caller};
+use voxplane_crds::names::PoolId;
 use voxplane_store::calls::{self, Admission, CallStatus, Direction, Limit, NewCall, Placement};
 use voxplane_store::events::{self, Durability};
 use voxplane_store::{AgencyId, AgentId, CallId, Scope, ScopedTx, StoreError, TenantId, sessions};
@@ -15,6 +16,7 @@ use super::{LEASE, Outcome, PlaceError, Placer};
 use crate::control::{Answer, Pod, Work};
 use crate::lifecycle::Closing;
 use crate::livekit::{Leg, mint};
+use crate::placement::canary::pools;
 use crate::placement::pick::{Need, is_elsewhere, pick};
 use crate::placement::resolve::{RefusalReason, Route, Verdict};
 
@@ -90,20 +92,23 @@ impl Placer {
             credentials_hash: job.route.credentials_hash.as_deref(),
         };
         let mut tried = HashSet::new();
-        let mut epoch = job.epoch;
-        while let Some(pod) = self.pick(&job, need, &tried) {
-            tried.insert(pod.info.session.0);
-            epoch += 1;
-            let offer = Offer { epoch, work: Work::Call, words: None, is_first: false };
-            match self.offer(&job, &pod, offer).await? {
-                Offered::Taken => return Ok(Outcome::Placed),
-                Offered::Declined => {}
-                Offered::Lost => return Ok(Outcome::Duplicate),
+        let mut job = Job { admitted: true, ..job };
+        for pool in pools(&job.route.pool, job.route.canary.as_ref(), job.call) {
+            while let Some(pod) = self.pick(pool, need, &tried) {
+                tried.insert(pod.info.session.0);
+                job.epoch += 1;
+                let offer = Offer { epoch: job.epoch, work: Work::Call, words: None, is_first: false };
+                match self.offer(&job, &pod, offer).await? {
+                    Offered::Taken => return Ok(Outcome::Placed),
+                    Offered::Declined => {}
+                    Offered::Lost => return Ok(Outcome::Duplicate),
+                }
             }
-        }
-        let job = Job { epoch, admitted: true, ..job };
-        if self.is_elsewhere(&job, need).await? {
-            return self.hand_over(&job).await;
+            // A call that was handed over for the canary's sake is not sent back: the others answer it.
+            let may_leave = *pool == job.route.pool || !job.handed_over;
+            if may_leave && self.is_elsewhere(pool, &job, need).await? {
+                return self.hand_over(&job).await;
+            }
         }
         self.refuse(job, RefusalReason::NoCapacity, busy).await
     }
@@ -128,15 +133,15 @@ impl Placer {
         })
     }
 
-    fn pick(&self, job: &Job<'_>, need: Need<'_>, tried: &HashSet<Uuid>) -> Option<Arc<Pod>> {
-        let candidates = self.parts.registry.candidates(&job.route.pool);
+    fn pick(&self, pool: &PoolId, need: Need<'_>, tried: &HashSet<Uuid>) -> Option<Arc<Pod>> {
+        let candidates = self.parts.registry.candidates(pool);
         let session = pick(&candidates, need, tried)?;
         self.parts.registry.get(session.into())
     }
 
-    async fn is_elsewhere(&self, job: &Job<'_>, need: Need<'_>) -> Result<bool, PlaceError> {
+    async fn is_elsewhere(&self, pool: &PoolId, job: &Job<'_>, need: Need<'_>) -> Result<bool, PlaceError> {
         let mut tx = self.parts.db.begin(&scope(job.route)).await?;
-        let pods = sessions::pods(&mut tx, &job.route.pool.to_string()).await?;
+        let pods = sessions::pods(&mut tx, &pool.to_string()).await?;
         Ok(is_elsewhere(&pods, &self.parts.replica, need))
     }
 
@@ -171,7 +176,7 @@ impl Placer {
         }
         let placed = json!({
             "pool": pod.info.pool.to_string(), "pod": pod.info.pod, "epoch": epoch,
-            "config_hash": job.route.config_hash
+            "config_hash": job.route.config_hash, "runtime_version": pod.info.version
         });
         events::record(&mut tx, job.call, "call.placed", Durability::Soon, placed).await?;
         tx.commit().await?;
@@ -210,7 +215,7 @@ impl Placer {
         let mut epoch = job.epoch;
         if message.is_some() {
             let need = Need::Refusal { capabilities: &job.route.capabilities };
-            while let Some(pod) = self.pick(&job, need, &tried) {
+            while let Some(pod) = self.pick(&job.route.pool, need, &tried) {
                 let is_first = tried.is_empty();
                 tried.insert(pod.info.session.0);
                 epoch += 1;
@@ -221,7 +226,7 @@ impl Placer {
                     Offered::Lost => return Ok(Outcome::Duplicate),
                 }
             }
-            if tried.is_empty() && self.is_elsewhere(&job, need).await? {
+            if tried.is_empty() && self.is_elsewhere(&job.route.pool, &job, need).await? {
                 return self.hand_over(&job).await;
             }
         }

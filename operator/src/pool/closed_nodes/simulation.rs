@@ -84,7 +84,8 @@ struct World {
 impl World {
     /// A pool with all its pods on the first nodes, up for long.
     fn new(nodes: usize, on: &[usize]) -> Self {
-        let pod = |node: &usize| Pod { node: Some(*node), scheduled_at: 0, cost: 0, told_to_go_at: None, calls: vec![] };
+        let pod =
+            |node: &usize| Pod { node: Some(*node), scheduled_at: 0, cost: 0, told_to_go_at: None, calls: vec![] };
         let replicas = i32::try_from(on.len()).unwrap();
         let deployment = Deployment { replicas, wanted: None };
         Self {
@@ -125,10 +126,8 @@ impl World {
         for pod in &mut self.pods {
             pod.calls.retain(|ends| *ends > second);
         }
-        self.pods.retain(|pod| {
-            pod.told_to_go_at.is_none_or(|at| !pod.calls.is_empty() || second < at + LINGERS)
-        });
-        if self.calls_come && second % CALL_EVERY == 0 && !self.api_is_away {
+        self.pods.retain(|pod| pod.told_to_go_at.is_none_or(|at| !pod.calls.is_empty() || second < at + LINGERS));
+        if self.calls_come && second.is_multiple_of(CALL_EVERY) && !self.api_is_away {
             let free = self.pods.iter_mut().filter(|pod| pod.takes_calls(second) && pod.calls.len() < CALLS_PER_POD);
             match free.min_by_key(|pod| pod.calls.len()) {
                 Some(pod) => pod.calls.push(second + CALL_SECONDS),
@@ -208,7 +207,7 @@ impl World {
             self.second += 1;
             self.calls();
             self.cluster();
-            if self.second % TICK == 0 {
+            if self.second.is_multiple_of(TICK) {
                 self.operator();
             }
             let active = i32::try_from(self.active().len()).unwrap();

@@ -20,7 +20,11 @@ fn a_pod_gives_way_when_another_is_up_and_not_before() {
     assert_eq!(decided(&view(2, true, &[UP, LEAVING])), (true, Stage::Substituting), "it has not been made yet");
     assert_eq!(decided(&view(2, true, &[UP, LEAVING, STARTING])), (true, Stage::Substituting));
     assert_eq!(decided(&view(2, true, &[UP, LEAVING, UP])), (false, Stage::GivingWay));
-    assert_eq!(decided(&view(2, false, &[UP, LEAVING, UP])), (false, Stage::Settling), "it has not been told to go yet");
+    assert_eq!(
+        decided(&view(2, false, &[UP, LEAVING, UP])),
+        (false, Stage::Settling),
+        "it has not been told to go yet"
+    );
 }
 
 #[test]

@@ -31,8 +31,22 @@ pub struct Desired {
     /// The keys of the pool that the agent leaves, as long as its calls go there. Its pods stay as they are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub credentials_left: Option<Secret>,
+    /// The pods with the image that the agent tries.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub canary: Option<Box<CanaryObjects>>,
     /// Protects pods with calls from eviction, those of all the tenant's pools.
     pub disruption_budget: PodDisruptionBudget,
+    /// The pods.
+    pub deployment: Deployment,
+}
+
+/// What pods with an image that is tried need beside those of the agent's pool.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CanaryObjects {
+    /// What they run as: the API reads from it that they are another pool.
+    pub account: ServiceAccount,
+    /// The same keys.
+    pub credentials: Secret,
     /// The pods.
     pub deployment: Deployment,
 }
@@ -42,6 +56,10 @@ pub struct Desired {
 pub fn all(valid: &Valid) -> Desired {
     Desired {
         credentials_left: valid.leaving.as_ref().map(|left| credentials_of(&valid.pool, &left.id, &left.keys)),
+        canary: valid.canary.as_ref().map(|pool| {
+            let Desired { account, credentials, deployment, .. } = of_pool(pool);
+            Box::new(CanaryObjects { account, credentials, deployment })
+        }),
         ..of_pool(&valid.pool)
     }
 }
@@ -58,6 +76,7 @@ pub fn of_pool(pool: &Pool) -> Desired {
         },
         credentials: credentials_of(pool, &pool.id, &pool.keys),
         credentials_left: None,
+        canary: None,
         disruption_budget: disruption_budget(pool),
         deployment: deployment::build(pool),
     }
@@ -102,17 +121,26 @@ fn disruption_budget(pool: &Pool) -> PodDisruptionBudget {
 }
 
 impl Desired {
-    /// Makes it so. `deployment`: as the watch has it.
+    /// Makes it so. `deployment` and `canary`: as the watch has them.
     ///
     /// # Errors
     /// When the API server fails.
-    pub async fn apply(&self, deployment: Option<&Deployment>, apply: &Applier) -> Result<(), Error> {
+    pub async fn apply(
+        &self,
+        deployment: Option<&Deployment>,
+        canary: Option<&Deployment>,
+        apply: &Applier,
+    ) -> Result<(), Error> {
         apply.ensure(&self.account).await?;
         apply.ensure(&self.credentials).await?;
         if let Some(left) = &self.credentials_left {
             apply.ensure(left).await?;
         }
         apply.ensure(&self.disruption_budget).await?;
-        apply.ensure_deployment(&self.deployment, deployment).await
+        apply.ensure_deployment(&self.deployment, deployment).await?;
+        let Some(tried) = &self.canary else { return Ok(()) };
+        apply.ensure(&tried.account).await?;
+        apply.ensure(&tried.credentials).await?;
+        apply.ensure_deployment(&tried.deployment, canary).await
     }
 }
