@@ -116,11 +116,11 @@ pub fn views(
     let mut pools: BTreeSet<PoolId> = BTreeSet::new();
     let deployments = stores.deployments.state();
     let with_one_more = deployments.iter().filter(|deployment| replicas::has_one_more(deployment));
-    pools.extend(with_one_more.filter_map(|found| pool_id(found.namespace()?, &found.name_any())));
+    pools.extend(with_one_more.filter_map(|found| pool_id(&found.namespace()?, &found.name_any())));
     if !closed.is_empty() {
         let pods = stores.pods.state();
         let leaving = pods.iter().filter(|pod| is_on_closed_node(pod, closed));
-        pools.extend(leaving.filter_map(|pod| pool_id(pod.namespace()?, pod.labels().get(labels::POOL)?)));
+        pools.extend(leaving.filter_map(|pod| pool_id(&pod.namespace()?, pod.labels().get(labels::POOL)?)));
     }
     let view = |pool: PoolId| {
         let deployment = stores.deployment(&pool)?;
@@ -132,7 +132,7 @@ pub fn views(
     pools.into_iter().filter_map(view).collect()
 }
 
-fn pool_id(namespace: String, deployment: &str) -> Option<PoolId> {
+fn pool_id(namespace: &str, deployment: &str) -> Option<PoolId> {
     PoolId::parse(&format!("{namespace}/{deployment}"))
 }
 

@@ -127,7 +127,7 @@ impl World {
             pod.calls.retain(|ends| *ends > second);
         }
         self.pods.retain(|pod| pod.told_to_go_at.is_none_or(|at| !pod.calls.is_empty() || second < at + LINGERS));
-        if self.calls_come && second % CALL_EVERY == 0 && !self.api_is_away {
+        if self.calls_come && second.is_multiple_of(CALL_EVERY) && !self.api_is_away {
             let free = self.pods.iter_mut().filter(|pod| pod.takes_calls(second) && pod.calls.len() < CALLS_PER_POD);
             match free.min_by_key(|pod| pod.calls.len()) {
                 Some(pod) => pod.calls.push(second + CALL_SECONDS),
@@ -207,7 +207,7 @@ impl World {
             self.second += 1;
             self.calls();
             self.cluster();
-            if self.second % TICK == 0 {
+            if self.second.is_multiple_of(TICK) {
                 self.operator();
             }
             let active = i32::try_from(self.active().len()).unwrap();

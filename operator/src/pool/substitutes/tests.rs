@@ -89,9 +89,10 @@ fn only_pools_about_which_something_else_is_decided_are_looked_at_again() {
         BTreeMap::from([(pool.clone(), view)])
     };
     let old = [pod("old", "closed", false, true)];
-    assert_eq!(substitutes.decide(&views(&old)), [pool.clone()]);
+    let only = std::slice::from_ref(&pool);
+    assert_eq!(substitutes.decide(&views(&old)), only);
     assert!(substitutes.decide(&views(&old)).is_empty());
-    assert_eq!(substitutes.decide(&BTreeMap::new()), [pool.clone()], "the node was opened");
+    assert_eq!(substitutes.decide(&BTreeMap::new()), only, "the node was opened");
     assert!(substitutes.decide(&BTreeMap::new()).is_empty());
 }
 

@@ -99,7 +99,7 @@ fn a_closed_node_is_no_domain_of_a_strict_spread() {
     let honor = Some("Honor".to_owned());
     assert_eq!(policies("{}"), [None], "pods of existing pools are not replaced for it");
     let strict = "{runtime: {topologySpread: {over: Host, whenUnsatisfiable: DoNotSchedule}}}";
-    assert_eq!(policies(strict), [honor.clone()]);
+    assert_eq!(policies(strict), std::slice::from_ref(&honor));
     let zones = "{runtime: {topologySpread: {over: Zone, whenUnsatisfiable: DoNotSchedule}}}";
     assert_eq!(policies(zones), [honor, None]);
 }
