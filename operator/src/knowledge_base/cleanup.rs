@@ -1,7 +1,7 @@
 //! What goes with a knowledge base: its passages.
 
-use uuid::Uuid;
 use voxplane_crds::KnowledgeBase;
+use voxplane_store::resources::ResourceKind;
 use voxplane_store::{KnowledgeBaseId, knowledge};
 
 use crate::context::Context;
@@ -15,7 +15,7 @@ use crate::kind::Cleanup;
 /// # Errors
 /// When the database fails; the object waits.
 pub async fn run(base: &KnowledgeBase, ctx: &Context) -> Result<Cleanup, Error> {
-    let id = base.status.as_ref().and_then(|status| status.id.as_deref()).and_then(|id| id.parse::<Uuid>().ok());
+    let id = identity::last(ctx, base, ResourceKind::KnowledgeBase).await?;
     if let Some(id) = id {
         match ctx.database.begin().await {
             Ok(mut tx) => {
@@ -26,6 +26,6 @@ pub async fn run(base: &KnowledgeBase, ctx: &Context) -> Result<Cleanup, Error> 
             Err(away) => return Err(away.into()),
         }
     }
-    identity::retire(ctx, base).await?;
+    identity::retire(ctx, id).await?;
     Ok(Cleanup::Done)
 }
