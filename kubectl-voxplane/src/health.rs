@@ -72,7 +72,7 @@ impl Finding {
 #[must_use]
 pub fn of_resource(object: &DynamicObject, now: Timestamp) -> Finding {
     if object.metadata.deletion_timestamp.is_some() {
-        return Finding::new(Health::Waiting, reasons::TERMINATING, "it is being deleted", "");
+        return Finding::new(Health::Waiting, reasons::TERMINATING, going(object), "");
     }
     let pending = registry::find(reasons::PENDING).map_or("", |entry| entry.remedy);
     let Some(ready) = condition(object, types::READY) else {
@@ -98,6 +98,16 @@ pub fn of_resource(object: &DynamicObject, now: Timestamp) -> Finding {
         Meaning::Waiting => waited(Some(ready.last_transition_time.0), now),
     };
     Finding::new(health, &ready.reason, ready.message, entry.remedy)
+}
+
+/// What an object on its way out waits for, as far as the operator has said something since: a deletion makes a new
+/// generation.
+fn going(object: &DynamicObject) -> String {
+    let said = condition(object, types::READY).filter(|ready| ready.status == "False");
+    match said.filter(|ready| ready.observed_generation == object.metadata.generation) {
+        Some(ready) if !ready.message.is_empty() => format!("it is being deleted: {}", ready.message),
+        _ => "it is being deleted".to_owned(),
+    }
 }
 
 /// Calls may last for hours, and a dependency is reported itself.
@@ -241,6 +251,17 @@ mod tests {
             assert_eq!(finding.health, expected, "{}", entry.reason);
             assert_eq!(finding.remedy.as_str(), if expected == Health::Broken { entry.remedy } else { "" });
         }
+    }
+
+    #[test]
+    fn what_is_being_deleted_says_what_it_waits_for() {
+        let mut going = resource("False", "LiveKitError", 2);
+        going.metadata.deletion_timestamp = serde_json::from_value(json!(at(0).to_string())).unwrap();
+        let finding = of_resource(&going, at(600));
+        assert_eq!((finding.health, finding.reason.as_str()), (Health::Waiting, "Terminating"));
+        assert_eq!(finding.message, "it is being deleted: why");
+        going.metadata.generation = Some(3);
+        assert_eq!(of_resource(&going, at(600)).message, "it is being deleted", "that was said before");
     }
 
     #[test]

@@ -109,19 +109,40 @@ pub async fn identify<K: Kind>(
             Ok(Identity::Registered(id))
         }
         Err(DatabaseAway::NotConfigured(message) | DatabaseAway::Away(message)) => away(message),
-        Err(DatabaseAway::Failed(error)) if error.is_retryable() => away(error.to_string()),
+        // Tried again within a moment: it may be over by then, and nobody would tell. If it is not, the database counts as
+        // away soon.
         Err(DatabaseAway::Failed(error)) => Err(Error::Database(error)),
     }
 }
 
-/// Notes in the database that the object is gone. An object that never had an id leaves nothing behind.
+/// The id of an object that goes. It may have been deleted, or the process have ended, between its registration and the
+/// writing of its status: what was made in between carries that id.
+///
+/// # Errors
+/// When the database is away and the status has no id: the object waits, because something may be left of it.
+pub async fn last<K: Kind>(ctx: &Context, object: &K, kind: ResourceKind) -> Result<Option<Uuid>, Error> {
+    if let Some(id) = object.status().and_then(|status| status.id()).and_then(|id| id.parse().ok()) {
+        return Ok(Some(id));
+    }
+    let mut tx = match ctx.database.begin().await {
+        Ok(tx) => tx,
+        // Nothing can have been registered by this installation.
+        Err(DatabaseAway::NotConfigured(_)) => return Ok(None),
+        Err(away) => return Err(away.into()),
+    };
+    let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+    let found = resources::find(&mut tx, kind, &namespace, &name).await?;
+    tx.rollback().await?;
+    // An earlier object of its name is none of its business.
+    Ok(found.filter(|found| object.uid().is_some_and(|uid| uid == found.k8s_uid)).map(|found| found.id))
+}
+
+/// Notes in the database that an object is gone. One that never had an id leaves nothing behind.
 ///
 /// # Errors
 /// When the database is away: the object waits, because its history would otherwise say that it still exists.
-pub async fn retire<K: Kind>(ctx: &Context, object: &K) -> Result<(), Error> {
-    let Some(id) = object.status().and_then(|status| status.id()).and_then(|id| id.parse::<Uuid>().ok()) else {
-        return Ok(());
-    };
+pub async fn retire(ctx: &Context, id: Option<Uuid>) -> Result<(), Error> {
+    let Some(id) = id else { return Ok(()) };
     let mut tx = match ctx.database.begin().await {
         Ok(tx) => tx,
         // Nothing can have been registered by this installation.

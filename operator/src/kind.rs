@@ -1,5 +1,7 @@
 //! The pass over one object, the same for every kind: decode, finalizer, reconcile or clean up, count, back off.
 
+mod going;
+
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +15,7 @@ use kube::{Api, Client, Resource, ResourceExt as _};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
-use voxplane_crds::conditions::{self, Desired, reasons, types};
+use voxplane_crds::conditions::{self, reasons, types};
 use voxplane_crds::status::CommonStatus;
 use voxplane_platform::error_chain::ErrorChain;
 
@@ -23,6 +25,8 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::status::same;
 use crate::watch::{Guarded, ObjectKey, Queue};
+
+pub use going::waiting_for_all;
 
 /// Everything is looked at again after this time even if nothing was seen to change: repairs what the watches do not
 /// cover, inside and outside the cluster.
@@ -60,6 +64,8 @@ pub enum Cleanup {
     Done,
     /// Something must happen first.
     Waiting {
+        /// Why, in one word.
+        reason: &'static str,
         /// For what, in a sentence for people.
         message: String,
         /// When to look again, if no change is seen before.
@@ -70,7 +76,12 @@ pub enum Cleanup {
 impl Cleanup {
     /// Something must happen first; a change is expected to be seen.
     pub fn waiting(message: impl Into<String>) -> Self {
-        Self::Waiting { message: message.into(), look_again: Duration::from_secs(2) }
+        Self::waiting_for(reasons::TERMINATING, message)
+    }
+
+    /// Something must happen first that has a reason of its own.
+    pub fn waiting_for(reason: &'static str, message: impl Into<String>) -> Self {
+        Self::Waiting { reason, message: message.into(), look_again: Duration::from_secs(2) }
     }
 }
 
@@ -164,6 +175,12 @@ async fn steps<K: Kind>(object: &Guarded<K>, ctx: &Context, apply: &Applier) -> 
                 error = unreadable.error,
                 "this version of the operator cannot read the object; nothing is changed for it"
             );
+            if meta.deletion_timestamp.is_some() {
+                // Its status cannot be written, but whoever looks why it stays should find something.
+                let message = "cannot be removed by this version of the operator, which cannot read it: update the \
+                               operator, or write the object as this version's schema wants it";
+                ctx.events.publish(object.object_ref(&()), EventType::Warning, reasons::INVALID, message).await;
+            }
             return Ok(Action::await_change());
         }
     };
@@ -175,19 +192,25 @@ async fn steps<K: Kind>(object: &Guarded<K>, ctx: &Context, apply: &Applier) -> 
     if object.finalizers().iter().all(|name| name != voxplane_crds::labels::FINALIZER) {
         return Ok(Action::await_change());
     }
-    match object.cleanup(ctx, apply).await? {
+    let outcome = match object.cleanup(ctx, apply).await {
+        Ok(Cleanup::Done) => apply.remove_finalizer(&api, object).await.map(|()| Cleanup::Done),
+        other => other,
+    };
+    if let Some(desired) = going::said(&outcome) {
+        let mut status = object.status().cloned().unwrap_or_default();
+        conditions::set(status.conditions_mut(), desired, object.meta().generation, ctx.now());
+        let said = write_status(object, status, ctx, apply).await;
+        // Of two failures, the first is the one to be told of.
+        if outcome.is_ok() {
+            said?;
+        }
+    }
+    match outcome? {
         Cleanup::Done => {
-            apply.remove_finalizer(&api, object).await?;
             ctx.ids.forget(object.meta());
             Ok(Action::await_change())
         }
-        Cleanup::Waiting { message, look_again } => {
-            let mut status = object.status().cloned().unwrap_or_default();
-            let terminating = Desired::no(types::READY, reasons::TERMINATING, message);
-            conditions::set(status.conditions_mut(), terminating, object.meta().generation, ctx.now());
-            write_status(object, status, ctx, apply).await?;
-            Ok(Action::requeue(look_again))
-        }
+        Cleanup::Waiting { look_again, .. } => Ok(Action::requeue(look_again)),
     }
 }
 

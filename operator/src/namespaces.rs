@@ -58,6 +58,24 @@ pub fn is_ours(namespace: &Namespace, owner: Uuid) -> bool {
     has(labels::MANAGED_BY, labels::MANAGED_BY_OPERATOR) && has(labels::OWNER_ID, &owner.to_string())
 }
 
+/// What a namespace on its way out waits for, in the words of the cluster: somebody's finalizer, or an API that does not
+/// answer.
+#[must_use]
+pub fn going(namespace: &Namespace) -> String {
+    let name = namespace.name_any();
+    let conditions = namespace.status.as_ref().and_then(|status| status.conditions.as_ref());
+    let why: Vec<&str> = conditions
+        .into_iter()
+        .flatten()
+        .filter(|condition| condition.status == "True")
+        .filter_map(|condition| condition.message.as_deref())
+        .collect();
+    match why.as_slice() {
+        [] => format!("waiting for namespace {name} to go"),
+        why => format!("waiting for namespace {name} to go: {}", why.join("; ")),
+    }
+}
+
 /// Whether the cluster counts what a quota of ours limits.
 ///
 /// Its quota controller learns of a new kind with a delay (five minutes at most, unless the cluster says otherwise), and
@@ -181,6 +199,25 @@ mod tests {
             assert_eq!(counting, Counting::NotYet, "{waiting}");
             assert!(counting.obstacle().is_some() && counting.look_again() < RESYNC);
         }
+    }
+
+    #[test]
+    fn a_namespace_that_stays_says_why() {
+        let mut namespace = existing("1");
+        assert_eq!(going(&namespace), "waiting for namespace vx-a to go");
+        let text = "{conditions: [
+            {type: NamespaceDeletionContentFailure, status: 'False', reason: ContentDeleted, message: All content deleted},
+            {type: NamespaceFinalizersRemaining, status: 'True', reason: SomeFinalizersRemain, \
+             message: 'Some content in the namespace has finalizers remaining: backup.example.com/keep in 1 resource instances'}]}";
+        namespace.status = serde_yaml_ng::from_str(text).unwrap();
+        let said = going(&namespace);
+        assert!(
+            said.ends_with(
+                "to go: Some content in the namespace has finalizers remaining: \
+                                backup.example.com/keep in 1 resource instances"
+            ),
+            "{said}"
+        );
     }
 
     #[test]

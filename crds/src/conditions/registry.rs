@@ -258,7 +258,7 @@ pub const ALL: &[Entry] = &[
     waiting(
         reasons::TERMINATING,
         "The object is being deleted: calls end first, then numbers and trunks go, then what was made in the cluster.",
-        "Wait. If it stays for longer than the longest call, the operator's log says what cannot be removed. Do not take \
+        "Wait. The message says for what; where it names other resources, their conditions say what keeps them. Do not take \
          the finalizer away by hand: what is outside the cluster would stay behind.",
     ),
 ];

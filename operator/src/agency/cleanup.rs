@@ -2,8 +2,8 @@
 
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, ResourceExt as _};
-use uuid::Uuid;
 use voxplane_crds::{Agency, Tenant, names};
+use voxplane_store::resources::ResourceKind;
 
 use super::program;
 use super::validate::owned_namespace;
@@ -11,8 +11,9 @@ use crate::apply::Applier;
 use crate::context::Context;
 use crate::error::Error;
 use crate::identity;
-use crate::kind::Cleanup;
+use crate::kind::{Cleanup, waiting_for_all};
 use crate::livekit::desired::Holder;
+use crate::namespaces;
 
 /// Does the next step.
 ///
@@ -21,7 +22,7 @@ use crate::livekit::desired::Holder;
 pub async fn run(agency: &Agency, ctx: &Context, apply: &Applier) -> Result<Cleanup, Error> {
     let name = agency.name_any();
     let namespace = names::agency_namespace(&name);
-    let id = agency.status.as_ref().and_then(|status| status.id.as_deref()).and_then(|id| id.parse::<Uuid>().ok());
+    let id = identity::last(ctx, agency, ResourceKind::Agency).await?;
 
     // First, so that no new call comes; and a deleted PhoneNumber waits until it is on no trunk.
     if let Some(agency_id) = id
@@ -37,8 +38,7 @@ pub async fn run(agency: &Agency, ctx: &Context, apply: &Applier) -> Result<Clea
         for tenant in tenants.iter().filter(|tenant| kube::Resource::meta(&***tenant).deletion_timestamp.is_none()) {
             apply.delete::<Tenant>(&namespace, &tenant.name_any()).await?;
         }
-        let names: Vec<_> = tenants.iter().map(|tenant| tenant.name_any()).collect();
-        return Ok(Cleanup::waiting(format!("waiting for its tenants to go: {}", names.join(", "))));
+        return Ok(Cleanup::waiting(waiting_for_all("tenants", tenants.iter().map(|tenant| tenant.name_any()))));
     }
     ctx.programmed.forget(&name);
     ctx.carriers.forget(&name);
@@ -50,8 +50,8 @@ pub async fn run(agency: &Agency, ctx: &Context, apply: &Applier) -> Result<Clea
         if own.metadata.deletion_timestamp.is_none() {
             apply.delete_cluster::<Namespace>(&namespace, own.uid()).await?;
         }
-        return Ok(Cleanup::waiting(format!("waiting for namespace {namespace} to go")));
+        return Ok(Cleanup::waiting(namespaces::going(own)));
     }
-    identity::retire(ctx, agency).await?;
+    identity::retire(ctx, id).await?;
     Ok(Cleanup::Done)
 }

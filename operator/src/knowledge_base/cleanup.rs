@@ -1,7 +1,7 @@
 //! What goes with a knowledge base: its passages, and its share of the keys that the API may read.
 
-use uuid::Uuid;
 use voxplane_crds::KnowledgeBase;
+use voxplane_store::resources::ResourceKind;
 use voxplane_store::{KnowledgeBaseId, knowledge};
 
 use super::keys;
@@ -18,7 +18,7 @@ use crate::kind::Cleanup;
 /// # Errors
 /// When the database or the API server fails; the object waits.
 pub async fn run(base: &KnowledgeBase, ctx: &Context, apply: &Applier) -> Result<Cleanup, Error> {
-    let id = base.status.as_ref().and_then(|status| status.id.as_deref()).and_then(|id| id.parse::<Uuid>().ok());
+    let id = identity::last(ctx, base, ResourceKind::KnowledgeBase).await?;
     if let Some(id) = id {
         match ctx.database.begin().await {
             Ok(mut tx) => {
@@ -33,6 +33,6 @@ pub async fn run(base: &KnowledgeBase, ctx: &Context, apply: &Applier) -> Result
     if let Ok(home) = home::find(ctx.stores(), &base.metadata) {
         keys::hand_over(base, &home, ctx, apply).await?;
     }
-    identity::retire(ctx, base).await?;
+    identity::retire(ctx, id).await?;
     Ok(Cleanup::Done)
 }

@@ -225,13 +225,17 @@ pub async fn finish(number: &PhoneNumber, ctx: &Context) -> Result<Option<Cleanu
     if progress.is_over() {
         return Ok(None);
     }
-    let carriers_words = progress.order.problem.as_ref().map(|problem| &problem.message);
-    let message = waiting(&progress.order, goal, account.as_ref().map(|problem| &problem.message).or(carriers_words));
+    let (reason, why) = match (&account, &progress.order.problem) {
+        (Some(problem), _) => (problem.reason, Some(&problem.message)),
+        (None, Some(said)) => (known(&said.reason), Some(&said.message)),
+        (None, None) => (reasons::TERMINATING, None),
+    };
+    let message = waiting(&progress.order, goal, why);
     let look_again = match progress.then {
         Then::LookAgain(wait) => wait,
         _ => LOOK_AGAIN,
     };
-    Ok(Some(Cleanup::Waiting { message, look_again }))
+    Ok(Some(Cleanup::Waiting { reason, message, look_again }))
 }
 
 fn waiting(order: &NumberOrder, goal: Goal<'_>, why: Option<&String>) -> String {

@@ -4,15 +4,15 @@
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Resource, ResourceExt as _};
-use uuid::Uuid;
 use voxplane_crds::names::{self, NamespaceOwner};
 use voxplane_crds::{KnowledgeBase, PhoneNumber, Tenant, VoiceAgent};
+use voxplane_store::resources::ResourceKind;
 
 use crate::apply::Applier;
 use crate::context::Context;
 use crate::error::Error;
 use crate::identity;
-use crate::kind::Cleanup;
+use crate::kind::{Cleanup, waiting_for_all};
 use crate::namespaces;
 use crate::watch::{Cache, Guarded};
 
@@ -26,7 +26,7 @@ pub async fn run(tenant: &Tenant, ctx: &Context, apply: &Applier) -> Result<Clea
         // Never accepted, so nothing was made.
         return Ok(Cleanup::Done);
     };
-    let id = tenant.status.as_ref().and_then(|status| status.id.as_deref()).and_then(|id| id.parse::<Uuid>().ok());
+    let id = identity::last(ctx, tenant, ResourceKind::Tenant).await?;
     let namespace = names::tenant_namespace(&agency, &tenant.name_any());
     let found = Api::<Namespace>::all(ctx.client.clone())
         .get_opt(&namespace)
@@ -35,28 +35,27 @@ pub async fn run(tenant: &Tenant, ctx: &Context, apply: &Applier) -> Result<Clea
     let own = found.filter(|namespace| id.is_some_and(|id| namespaces::is_ours(namespace, id)));
     if let Some(own) = own {
         let stores = ctx.stores();
-        let numbers = empty::<PhoneNumber>(&stores.numbers, &namespace, apply).await?;
-        let left = match numbers {
-            0 => match empty::<VoiceAgent>(&stores.agents, &namespace, apply).await? {
-                0 => (empty::<KnowledgeBase>(&stores.knowledge, &namespace, apply).await?, "knowledge bases"),
-                agents => (agents, "voice agents"),
-            },
-            numbers => (numbers, "phone numbers"),
-        };
-        if left.0 > 0 {
-            return Ok(Cleanup::waiting(format!("waiting for its {} to go: {} left", left.1, left.0)));
+        let mut left = ("phone numbers", empty::<PhoneNumber>(&stores.numbers, &namespace, apply).await?);
+        if left.1.is_empty() {
+            left = ("voice agents", empty::<VoiceAgent>(&stores.agents, &namespace, apply).await?);
+        }
+        if left.1.is_empty() {
+            left = ("knowledge bases", empty::<KnowledgeBase>(&stores.knowledge, &namespace, apply).await?);
+        }
+        if !left.1.is_empty() {
+            return Ok(Cleanup::waiting(waiting_for_all(left.0, left.1)));
         }
         if own.metadata.deletion_timestamp.is_none() {
             apply.delete_cluster::<Namespace>(&namespace, own.uid()).await?;
         }
-        return Ok(Cleanup::waiting(format!("waiting for namespace {namespace} to go")));
+        return Ok(Cleanup::waiting(namespaces::going(&own)));
     }
-    identity::retire(ctx, tenant).await?;
+    identity::retire(ctx, id).await?;
     Ok(Cleanup::Done)
 }
 
-/// Deletes everything of a kind in the namespace; returns how many are left.
-async fn empty<K>(cache: &Cache<Guarded<K>>, namespace: &str, apply: &Applier) -> Result<usize, Error>
+/// Deletes everything of a kind in the namespace; returns the names of what is left.
+async fn empty<K>(cache: &Cache<Guarded<K>>, namespace: &str, apply: &Applier) -> Result<Vec<String>, Error>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
         + Clone
@@ -72,5 +71,5 @@ where
             apply.delete::<K>(namespace, &object.name_any()).await?;
         }
     }
-    Ok(objects.len())
+    Ok(objects.iter().map(|object| object.name_any()).collect())
 }

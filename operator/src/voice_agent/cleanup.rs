@@ -6,8 +6,10 @@ use std::collections::BTreeSet;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt as _;
+use voxplane_crds::conditions::reasons;
 use voxplane_crds::names::PoolId;
 use voxplane_crds::{VoiceAgent, names};
+use voxplane_store::resources::ResourceKind;
 use voxplane_store::{AgentId, calls};
 
 use super::pool::DRAIN_MARGIN_SECONDS;
@@ -40,7 +42,7 @@ pub async fn run(agent: &VoiceAgent, ctx: &Context, apply: &Applier) -> Result<C
     if let Some(waiting) = removed {
         return Ok(waiting);
     }
-    identity::retire(ctx, agent).await?;
+    identity::retire(ctx, identity::last(ctx, agent, ResourceKind::VoiceAgent).await?).await?;
     Ok(Cleanup::Done)
 }
 
@@ -56,12 +58,21 @@ async fn calls_under_way(agent: &VoiceAgent, ctx: &Context) -> Result<Option<Cle
         Ok(tx) => tx,
         Err(DatabaseAway::NotConfigured(_)) => return Ok(None),
         Err(away) => {
-            return Ok(Some(Cleanup::waiting(format!("whether calls are under way is not known: {away}"))));
+            let message = format!("whether calls are under way is not known until the database answers: {away}");
+            return Ok(Some(Cleanup::waiting_for(reasons::DATABASE_UNAVAILABLE, message)));
         }
     };
     let live = calls::live(&mut tx).await?.iter().filter(|call| call.agent == id).count();
     tx.rollback().await?;
-    Ok((live > 0).then(|| Cleanup::waiting(format!("waiting for {live} calls to end"))))
+    Ok((live > 0).then(|| Cleanup::waiting_for(reasons::DRAINING, finishing(live, deleted_at, limit))))
+}
+
+/// The end is told as a time, so that the text stays the same while it comes nearer.
+fn finishing(calls: usize, deleted_at: Option<Timestamp>, limit: i64) -> String {
+    let calls = if calls == 1 { "1 call".to_owned() } else { format!("{calls} calls") };
+    let end = deleted_at.and_then(|at| at.checked_add(SignedDuration::from_secs(limit)).ok());
+    let latest = end.map(|end| format!(", at the latest at {end}")).unwrap_or_default();
+    format!("waiting for {calls} to end{latest}; new ones are refused")
 }
 
 /// Takes down the pools that are not in `needed`.
@@ -79,8 +90,13 @@ async fn remove(
     let left = retire::unneeded(namespace, needed, ctx, apply).await?;
     Ok(left.map(|pods| match pods {
         0 => Cleanup::waiting("waiting for the pool to be removed"),
-        pods => Cleanup::waiting(format!("waiting for {pods} pods of the pool to finish")),
+        pods => pods_finish(pods),
     }))
+}
+
+fn pods_finish(pods: usize) -> Cleanup {
+    let message = format!("waiting for {pods} pods of the pool to finish their calls and stop");
+    Cleanup::waiting_for(reasons::DRAINING, message)
 }
 
 /// Takes down everything that the tenant's agents had.
@@ -90,7 +106,7 @@ async fn remove_all(namespace: &str, ctx: &Context, apply: &Applier) -> Result<O
     }
     let pods = ctx.stores().pods.names_within(namespace).len();
     if pods > 0 {
-        return Ok(Some(Cleanup::waiting(format!("waiting for {pods} pods of the pool to finish"))));
+        return Ok(Some(pods_finish(pods)));
     }
     if !ctx.stores().is_terminating(namespace) {
         apply.delete::<PodDisruptionBudget>(namespace, names::POOL_DISRUPTION_BUDGET).await?;
@@ -112,4 +128,19 @@ async fn shrink_pools(agent: &VoiceAgent, ctx: &Context, apply: &Applier) -> Res
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_in_progress_are_counted_and_their_latest_end_is_told() {
+        let deleted_at = "2026-07-01T12:00:00Z".parse().ok();
+        assert_eq!(
+            finishing(1, deleted_at, 3_630),
+            "waiting for 1 call to end, at the latest at 2026-07-01T13:00:30Z; new ones are refused"
+        );
+        assert!(finishing(2, deleted_at, 60).starts_with("waiting for 2 calls to end"));
+    }
 }
