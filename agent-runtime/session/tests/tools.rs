@@ -298,7 +298,7 @@ fn a_model_that_never_stops_asking_is_stopped() {
         (words.into(), vec![call("look_up", "{}")])
     }));
     world.workshop.service = Box::new(|_, _| Some((50, done("again"))));
-    world.caller_says(3_000, "look");
+    world.caller_says(3_000, "look it up");
     world.run_until(15_000);
     let may_call: Vec<bool> = asked(&world).into_iter().map(|(_, may_call)| may_call).collect();
     assert_eq!(may_call, [true, true, true, true, true, false]);
@@ -311,7 +311,7 @@ fn a_result_is_no_longer_than_a_model_can_read() {
     let mut world = World::new(with_tools());
     world.workshop.model = Some(asks_then_says(vec![call("look_up", "{}")], "Much."));
     world.workshop.service = Box::new(|_, _| Some((50, done(&"ä".repeat(10_000)))));
-    world.caller_says(3_000, "look");
+    world.caller_says(3_000, "look it up");
     world.run_until(8_000);
     let [(_, result)] = &results(&asked(&world)[1].0)[..] else { panic!("one result") };
     assert!(result.chars().count() < 4_100 && result.ends_with("(shortened)"));

@@ -66,7 +66,7 @@ pub struct Tool {
 /// What the platform itself can do for an agent.
 #[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum BuiltinTool {
-    /// Takes leave and hangs up.
+    /// `EndCall`: the agent takes its leave and hangs up. Omitted: see `http`.
     EndCall,
 }
 
