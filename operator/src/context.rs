@@ -13,6 +13,7 @@ use crate::events::Events;
 use crate::identity::Ids;
 use crate::livekit::{LiveKit, Programmed};
 use crate::metrics::Metrics;
+use crate::phone_number::fallback::memory::Fallbacks;
 use crate::pool::Pools;
 use crate::watch::{Router, Stores};
 
@@ -28,6 +29,8 @@ pub struct Context {
     pub database: Database,
     /// Carriers that sell numbers.
     pub carriers: Carriers,
+    /// What is remembered of what carriers were told about fallbacks.
+    pub fallbacks: Fallbacks,
     /// LiveKit, if configured.
     pub livekit: Option<LiveKit>,
     /// What is known to be programmed in LiveKit.

@@ -25,6 +25,7 @@ use crate::identity::Ids;
 use crate::kind;
 use crate::livekit::{LiveKit, Programmed, keeper};
 use crate::metrics::Metrics;
+use crate::phone_number::fallback::memory::Fallbacks;
 use crate::pool::{Pools, sessions};
 use crate::requests::Counting;
 use crate::watch::{Router, Stores, Writers};
@@ -166,6 +167,7 @@ async fn prepare(settings: Settings, client: Client, metrics: Metrics) -> Result
         router: Arc::new(Router::new(stores)),
         database,
         carriers: Carriers::default(),
+        fallbacks: Fallbacks::default(),
         livekit,
         programmed: Programmed::default(),
         pools: Pools::default(),

@@ -52,7 +52,7 @@ pub fn narrowed(path: &str, then: &Value, now: &Value) -> Vec<String> {
             complain(format!("{name} is required now"));
         }
     }
-    for rule in rules(now).difference(&rules(then)) {
+    for rule in rules(now).difference(&rules(then)).filter(|rule| !is_about_a_new_field(rule, then)) {
         complain(format!("new rule: {rule}"));
     }
     for (name, before) in then["properties"].as_object().into_iter().flatten() {
@@ -105,6 +105,18 @@ pub fn fill_in(schema: &Value, value: &mut Value) {
     for value in value.as_array_mut().into_iter().flatten() {
         fill_in(&schema["items"], value);
     }
+}
+
+/// Whether a rule holds wherever a field is left out that nobody could set before: `!has(self.field) || …`.
+fn is_about_a_new_field(rule: &str, then: &Value) -> bool {
+    let Some((field, rest)) = rule.strip_prefix("!has(self.").and_then(|rule| rule.split_once(')')) else {
+        return false;
+    };
+    // Of `a || b ? c : d` the first part decides nothing alone.
+    rest.starts_with(" || ")
+        && !rest.contains('?')
+        && then["properties"].is_object()
+        && then["properties"][field].is_null()
 }
 
 #[cfg(test)]
@@ -160,6 +172,21 @@ mod tests {
             (json!({"properties": {}}), json!({"properties": {"b": {"type": "string"}}})),
         ] {
             assert_eq!(narrowed("X", &then, &now), Vec::<String>::new(), "{then} {now}");
+        }
+    }
+
+    #[test]
+    fn a_rule_about_a_new_field_refuses_nothing_that_was_stored() {
+        let with = |fields: Value, rules: &[&str]| {
+            let rules: Vec<_> = rules.iter().map(|rule| json!({"rule": rule})).collect();
+            json!({"properties": fields, "x-kubernetes-validations": rules})
+        };
+        let then = with(json!({"old": {}}), &[]);
+        let fields = json!({"old": {}, "new": {}});
+        let rules = ["!has(self.new) || has(self.old)"];
+        assert_eq!(narrowed("X", &then, &with(fields.clone(), &rules)), Vec::<String>::new());
+        for rule in ["!has(self.old) || has(self.new)", "!has(self.new) && true", "!has(self.new) || a ? b : c"] {
+            assert_eq!(narrowed("X", &then, &with(fields.clone(), &[rule])).len(), 1, "{rule}");
         }
     }
 

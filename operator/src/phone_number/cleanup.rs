@@ -34,6 +34,7 @@ pub async fn run(number: &PhoneNumber, ctx: &Context) -> Result<Cleanup, Error> 
     if let Some(waiting) = Box::pin(order::finish(number, ctx)).await? {
         return Ok(waiting);
     }
+    ctx.fallbacks.forget(&ObjectKey::of(number));
     identity::retire(ctx, number).await?;
     Ok(Cleanup::Done)
 }
