@@ -7,4 +7,5 @@ mod admit_resources;
 mod guard_rails;
 mod lifecycle;
 mod number_claims;
+mod outbound;
 mod young_pods;
