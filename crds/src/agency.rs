@@ -1,11 +1,13 @@
 //! `Agency`: who sells phone agents to its clients, with its carriers and its limits.
 
 mod carriers;
+mod outbound;
 
 pub use carriers::{
     CarrierConnection, CarrierType, GotoConnectConnection, NumberGrant, Purchases, SipConnection, TelnyxConnection,
     TwilioConnection,
 };
+pub use outbound::{MediaEncryption, Outbound, SipHeader, SipTransport};
 
 use crate::{
     agent_defaults::AgentDefaults,
@@ -159,10 +161,23 @@ pub struct CarrierStatus {
     /// Claimed numbers that arrive over this connection.
     #[serde(default)]
     pub numbers: i32,
+    /// Id of the outbound trunk in LiveKit. Omitted: there is none, because no calls are placed over this connection, or
+    /// no number of it may be shown to those who are called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub outbound_trunk_id: Option<String>,
+    /// Numbers that calls over the outbound trunk may come from.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub caller_ids: i32,
     /// What is wrong with this connection. Omitted: nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub message: Option<String>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands over references")]
+const fn is_zero(count: &i32) -> bool {
+    *count == 0
 }
 
 defaults! {

@@ -47,6 +47,12 @@ pub mod reasons {
     pub const NUMBER_NOT_GRANTED: &str = "NumberNotGranted";
     /// A number would have to be bought, and the agency does not allow it.
     pub const PURCHASE_NOT_ALLOWED: &str = "PurchaseNotAllowed";
+    /// Calls are to be placed with the number, and its carrier connection places none.
+    pub const OUTBOUND_NOT_ALLOWED: &str = "OutboundNotAllowed";
+    /// The agency does not let its carrier connection pay calls to the number that is named.
+    pub const DESTINATION_NOT_ALLOWED: &str = "DestinationNotAllowed";
+    /// The carrier has nothing to be told where calls go while the platform does not answer.
+    pub const FALLBACK_NOT_POSSIBLE: &str = "FallbackNotPossible";
     /// The carrier has no number like the one that is looked for.
     pub const NO_NUMBER_FOUND: &str = "NoNumberFound";
     /// The number is not in the agency's account at the carrier.

@@ -52,7 +52,10 @@ use serde::{Deserialize, Serialize};
         .message("`carrier` cannot be changed for a number that is bought: create another PhoneNumber and delete this one")
         .field_path(".carrier"),
     validation = Rule::new("has(self.agentRef) != has(self.squad)")
-        .message("give either `agentRef` (one agent answers) or `squad` (several agents share the calls)")
+        .message("give either `agentRef` (one agent answers) or `squad` (several agents share the calls)"),
+    validation = Rule::new("!has(self.fallbackNumber) || !has(self.number) || self.fallbackNumber != self.number")
+        .message("a number cannot be its own `fallbackNumber`: name one that is answered elsewhere")
+        .field_path(".fallbackNumber")
 )]
 pub struct PhoneNumberSpec {
     /// The number in E.164 form (`+15550100`). Omitted: one is bought, see `search`. Cannot be changed: make another
@@ -83,6 +86,15 @@ pub struct PhoneNumberSpec {
     #[serde(default)]
     #[schemars(default = "crate::defaults::object")]
     pub overflow: Overflow,
+    /// Whether calls may be placed with this number, and which number those who are called see. Omitted: no calls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outbound: Option<NumberOutbound>,
+    /// Where the carrier sends the calls while the platform does not answer it, in E.164 form: a telephone that is answered
+    /// elsewhere. Possible with carriers of type `telnyx`. The connection's `allowedDestinations` must cover it.
+    /// Omitted: nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 8, max = 16), pattern(E164))]
+    pub fallback_number: Option<String>,
     /// What happens to the number at the carrier when this object is deleted. `Retain`: nothing, it stays ordered and
     /// is paid for. `Release`: it is given back for good, as far as the carrier supports it (`twilio` and `telnyx` do; at
     /// `gotoConnect` somebody removes it by hand, and the object stays until then).
@@ -123,6 +135,20 @@ pub struct Overflow {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 500))]
     pub message: Option<String>,
+}
+
+/// Calls that are placed with a number.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NumberOutbound {
+    /// Whether calls may be placed with this number. Its carrier connection must have `outbound`. Omitted: false.
+    #[serde(default)]
+    pub enabled: bool,
+    /// The number that those who are called see, in E.164 form: one that a PhoneNumber of the same tenant has over the same
+    /// carrier connection. Omitted: the number itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 8, max = 16), pattern(E164))]
+    pub caller_id: Option<String>,
 }
 
 /// What happens to a number at the carrier when its object is deleted.
@@ -169,6 +195,12 @@ pub struct PhoneNumberStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128))]
     pub dispatch_rule_id: Option<String>,
+    /// How calls are placed with the number. Omitted: none can be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outbound: Option<OutboundStatus>,
+    /// What the carrier was told about `fallbackNumber`. Omitted: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<FallbackStatus>,
     /// Who answers, in words: the name of the agent, or the squad's routing and how many of its agents are ready
     /// (`RoundRobin, 2 of 3 ready`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -200,11 +232,54 @@ impl PhoneNumberSpec {
     }
 }
 
+/// How calls are placed with a number.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OutboundStatus {
+    /// The number that those who are called see.
+    #[schemars(length(max = 16), pattern(E164))]
+    pub caller_id: String,
+    /// Id of the outbound trunk in LiveKit over which they are called.
+    #[schemars(length(max = 128))]
+    pub trunk_id: String,
+}
+
+/// What a carrier was told about where calls go while the platform does not answer.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FallbackStatus {
+    /// The number.
+    #[schemars(length(max = 16), pattern(E164))]
+    pub number: String,
+    /// The carrier connection whose account was told.
+    #[schemars(length(min = 1, max = 40))]
+    pub carrier: String,
+    /// Whether the carrier has confirmed it.
+    #[serde(default)]
+    pub state: FallbackState,
+}
+
+/// How far a fallback is at the carrier.
+#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum FallbackState {
+    /// The carrier is being told; it may have it already.
+    #[default]
+    Setting,
+    /// The carrier has it.
+    Set,
+}
+
 impl PhoneNumber {
     /// The number: the one of the spec, else the one that was bought.
     #[must_use]
     pub fn number(&self) -> Option<&str> {
         self.spec.number.as_deref().or_else(|| self.status.as_ref()?.number.as_deref())
+    }
+
+    /// What it says about calls that are placed with it, if they may be.
+    #[must_use]
+    pub fn outbound(&self) -> Option<&NumberOutbound> {
+        self.spec.outbound.as_ref().filter(|outbound| outbound.enabled)
     }
 }
 

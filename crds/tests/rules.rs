@@ -115,6 +115,45 @@ fn an_account_has_the_block_of_its_carrier_and_no_other() {
 }
 
 #[test]
+fn calls_are_placed_to_where_the_agency_says_and_nowhere_by_default() {
+    let with = |type_: &str, block: Value, more: Value| {
+        let mut agency = account(type_, &block);
+        agency["carriers"][0].as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        agency
+    };
+    let sip = || json!({"allowedAddresses": ["203.0.113.7"]});
+    let to = |outbound: Value| json!({"outbound": outbound, "allowedDestinations": ["+49*", "+15550100"]});
+    let host = json!({"address": "sip.example.com:5080", "transport": "TLS", "mediaEncryption": "Required"});
+    assert_eq!(verdict!(Agency, "a", with("sip", sip(), to(host.clone()))), "");
+    assert_eq!(verdict!(Agency, "a", with("telnyx", telnyx(), to(json!({})))), "", "its host is known");
+    for (type_, block) in [("sip", sip()), ("twilio", twilio()), ("gotoConnect", goto_connect())] {
+        refused(&verdict!(Agency, "a", with(type_, block, to(json!({})))), "`outbound.address` is needed");
+    }
+    for nowhere in [json!({"outbound": host}), json!({"outbound": host, "allowedDestinations": []})] {
+        refused(&verdict!(Agency, "a", with("sip", sip(), nowhere)), "`outbound` needs `allowedDestinations`");
+    }
+    let open = json!({"address": "sip.example.com", "mediaEncryption": "Allowed"});
+    refused(&verdict!(Agency, "a", with("sip", sip(), to(open))), "needs `transport: TLS`");
+
+    let agency: Agency =
+        serde_json::from_value(object("Agency", "a", &with("telnyx", telnyx(), to(json!({}))))).unwrap();
+    let connection = &agency.spec.carriers[0];
+    for (number, allowed) in [("+4930123456", true), ("+15550100", true), ("+15550101", false), ("+18765550100", false)]
+    {
+        assert_eq!(connection.allows_destination(number), allowed, "{number}");
+    }
+    let silent: Agency = serde_json::from_value(object("Agency", "a", &account("telnyx", &telnyx()))).unwrap();
+    assert!(!silent.spec.carriers[0].allows_destination("+15550100"), "nowhere, unless it is said");
+}
+
+#[test]
+fn a_number_is_not_its_own_fallback() {
+    let number = |fallback: &str| json!({"number": "+15550100", "carrier": "c", "agentRef": {"name": "a"}, "fallbackNumber": fallback});
+    assert_eq!(verdict!(PhoneNumber, "main", number("+15550199")), "");
+    refused(&verdict!(PhoneNumber, "main", number("+15550100")), "cannot be its own `fallbackNumber`");
+}
+
+#[test]
 fn nothing_is_bought_unless_the_agency_says_so() {
     for (type_, block) in [("twilio", twilio()), ("telnyx", telnyx()), ("gotoConnect", goto_connect())] {
         let agency: Agency = serde_json::from_value(object("Agency", "a", &account(type_, &block))).unwrap();

@@ -1,22 +1,32 @@
 //! What LiveKit has, as an operator of LiveKit sees and changes it through LiveKit's own API.
 
 use anyhow::{Context, Result, ensure};
-use livekit_api::services::sip::{
-    CreateSIPInboundTrunkOptions, ListSIPDispatchRuleFilter, ListSIPInboundTrunkFilter, SIPClient,
+use livekit_api::services::{
+    ServiceError,
+    room::RoomClient,
+    sip::{
+        CreateSIPInboundTrunkOptions, CreateSIPParticipantOptions, ListSIPDispatchRuleFilter,
+        ListSIPInboundTrunkFilter, ListSIPOutboundTrunkFilter, SIPClient,
+    },
 };
-use livekit_protocol::{ListUpdate, SipDispatchRuleInfo, SipInboundTrunkInfo, SipInboundTrunkUpdate};
+use livekit_protocol::{
+    ListUpdate, SipDispatchRuleInfo, SipInboundTrunkInfo, SipInboundTrunkUpdate, SipOutboundTrunkInfo,
+    SipOutboundTrunkUpdate,
+};
 
 use crate::env::LabEnv;
 
 /// LiveKit's SIP API with full rights.
 pub struct LiveKit {
     sip: SIPClient,
+    rooms: RoomClient,
 }
 
 impl LiveKit {
     /// The lab's LiveKit. Nothing is connected yet.
     pub fn new(env: &LabEnv) -> Self {
-        Self { sip: SIPClient::with_api_key(&env.livekit_url, &env.livekit_api_key, &env.livekit_api_secret) }
+        let (url, key, secret) = (&env.livekit_url, &env.livekit_api_key, &env.livekit_api_secret);
+        Self { sip: SIPClient::with_api_key(url, key, secret), rooms: RoomClient::with_api_key(url, key, secret) }
     }
 
     /// The inbound trunks of an agency, by its `status.id`.
@@ -27,6 +37,43 @@ impl LiveKit {
         let all = self.sip.list_sip_inbound_trunk(ListSIPInboundTrunkFilter::All).await;
         let all = all.context("listing LiveKit's inbound trunks")?;
         Ok(all.into_iter().filter(|trunk| trunk.name.starts_with(&prefix(agency_id))).collect())
+    }
+
+    /// The outbound trunks of an agency, by its `status.id`.
+    ///
+    /// # Errors
+    /// When LiveKit does not answer.
+    pub async fn outbound_trunks(&self, agency_id: &str) -> Result<Vec<SipOutboundTrunkInfo>> {
+        let all = self.sip.list_sip_outbound_trunk(ListSIPOutboundTrunkFilter::All).await;
+        let all = all.context("listing LiveKit's outbound trunks")?;
+        Ok(all.into_iter().filter(|trunk| trunk.name.starts_with(&prefix(agency_id))).collect())
+    }
+
+    /// Calls `to` over an outbound trunk, waits for the answer and hangs up. The trunk chooses the number that the one who
+    /// is called sees.
+    ///
+    /// # Errors
+    /// LiveKit's, with the SIP status where the other side has refused.
+    pub async fn call(&self, trunk: &str, to: &str, room: &str) -> Result<(), ServiceError> {
+        let options =
+            CreateSIPParticipantOptions { wait_until_answered: Some(true), ..CreateSIPParticipantOptions::default() };
+        let called =
+            self.sip.create_sip_participant(trunk.to_owned(), to.to_owned(), room.to_owned(), options, None).await;
+        // With its room the call ends.
+        let ended = self.rooms.delete_room(room).await;
+        called?;
+        ended.map(drop)
+    }
+
+    /// Sends the calls of an outbound trunk elsewhere and lets them show another number, behind the operator's back.
+    ///
+    /// # Errors
+    /// When LiveKit refuses.
+    pub async fn divert(&self, id: &str, address: &str, number: &str) -> Result<()> {
+        let numbers = Some(ListUpdate { set: vec![number.to_owned()], ..ListUpdate::default() });
+        let address = Some(address.to_owned());
+        let update = SipOutboundTrunkUpdate { address, numbers, ..SipOutboundTrunkUpdate::default() };
+        self.sip.update_sip_outbound_trunk(id.to_owned(), update).await.map(drop).context("changing an outbound trunk")
     }
 
     /// The dispatch rules of an agency, by its `status.id`.
@@ -55,7 +102,9 @@ impl LiveKit {
     /// # Errors
     /// When LiveKit does not answer.
     pub async fn has_nothing_of(&self, agency_id: &str) -> Result<bool> {
-        Ok(self.trunks(agency_id).await?.is_empty() && self.rules(agency_id).await?.is_empty())
+        Ok(self.trunks(agency_id).await?.is_empty()
+            && self.rules(agency_id).await?.is_empty()
+            && self.outbound_trunks(agency_id).await?.is_empty())
     }
 
     /// Makes a trunk behind the operator's back; returns its id.

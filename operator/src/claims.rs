@@ -90,10 +90,17 @@ fn rank(number: &PhoneNumber) -> Rank {
     }
 }
 
+/// Who has a number, and over which carrier connection.
+#[derive(Debug)]
+struct Holder {
+    key: ObjectKey,
+    carrier: String,
+}
+
 /// All PhoneNumbers, ready to be asked who has which number.
 #[derive(Debug)]
 pub struct Claims {
-    holders: HashMap<E164, ObjectKey>,
+    holders: HashMap<E164, Holder>,
 }
 
 /// The last judgement, which stands until a number or an agency means something else: every number's pass asks, and each
@@ -142,7 +149,7 @@ impl Claims {
             .filter(|agency| !is_being_deleted(&agency.metadata))
             .map(|agency| (agency.name_any(), agency))
             .collect();
-        let mut best: HashMap<E164, (Rank, ObjectKey)> = HashMap::new();
+        let mut best: HashMap<E164, (Rank, Holder)> = HashMap::new();
         for number in numbers.iter().filter_map(|number| decoded(number)) {
             if is_being_deleted(&number.metadata) {
                 continue;
@@ -153,15 +160,16 @@ impl Claims {
             };
             let Some(agency) = agencies.get(&agency) else { continue };
             let Ok(e164) = granted(number, agency, &tenant) else { continue };
-            let (rank, key) = (rank(number), ObjectKey::of(number));
+            let holder = Holder { key: ObjectKey::of(number), carrier: number.spec.carrier.clone() };
+            let rank = rank(number);
             match best.get(&e164) {
                 Some((other, _)) if *other <= rank => {}
                 _ => {
-                    best.insert(e164, (rank, key));
+                    best.insert(e164, (rank, holder));
                 }
             }
         }
-        Self { holders: best.into_iter().map(|(number, (_, key))| (number, key)).collect() }
+        Self { holders: best.into_iter().map(|(number, (_, holder))| (number, holder)).collect() }
     }
 
     /// Judges what the watches have seen.
@@ -172,13 +180,19 @@ impl Claims {
     /// Who has a number.
     #[must_use]
     pub fn holder(&self, number: &E164) -> Option<&ObjectKey> {
-        self.holders.get(number)
+        self.holders.get(number).map(|holder| &holder.key)
+    }
+
+    /// The carrier connection over which whoever has a number has it.
+    #[must_use]
+    pub fn carrier(&self, number: &E164) -> Option<&str> {
+        self.holders.get(number).map(|holder| holder.carrier.as_str())
     }
 
     /// The numbers that others than `own` have.
     #[must_use]
     pub fn of_others(&self, own: &ObjectKey) -> BTreeSet<E164> {
-        self.holders.iter().filter(|(_, holder)| *holder != own).map(|(number, _)| number.clone()).collect()
+        self.holders.iter().filter(|(_, holder)| holder.key != *own).map(|(number, _)| number.clone()).collect()
     }
 
     /// The numbers that tenants of an agency have over one of its carrier connections. An object without an id is not

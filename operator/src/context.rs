@@ -14,6 +14,7 @@ use crate::identity::Ids;
 use crate::knowledge_base::Tools;
 use crate::livekit::{LiveKit, Programmed};
 use crate::metrics::Metrics;
+use crate::phone_number::fallback::memory::Fallbacks;
 use crate::pool::Pools;
 use crate::watch::{Router, Stores};
 
@@ -29,6 +30,8 @@ pub struct Context {
     pub database: Database,
     /// Carriers that sell numbers.
     pub carriers: Carriers,
+    /// What is remembered of what carriers were told about fallbacks.
+    pub fallbacks: Fallbacks,
     /// LiveKit, if configured.
     pub livekit: Option<LiveKit>,
     /// What is known to be programmed in LiveKit.

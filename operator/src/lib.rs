@@ -26,6 +26,7 @@ pub mod agency;
 pub mod applied;
 pub mod apply;
 pub mod backoff;
+pub mod caller_ids;
 pub mod carriers;
 pub mod claims;
 pub mod config;

@@ -26,6 +26,7 @@ use crate::kind;
 use crate::knowledge_base::Tools;
 use crate::livekit::{LiveKit, Programmed, keeper};
 use crate::metrics::Metrics;
+use crate::phone_number::fallback::memory::Fallbacks;
 use crate::pool::{Pools, sessions};
 use crate::requests::Counting;
 use crate::watch::{Router, Stores, Writers};
@@ -170,6 +171,7 @@ async fn prepare(settings: Settings, client: Client, metrics: Metrics) -> Result
         router: Arc::new(Router::new(stores)),
         database,
         carriers: Carriers::default(),
+        fallbacks: Fallbacks::default(),
         livekit,
         programmed: Programmed::default(),
         pools: Pools::default(),

@@ -51,6 +51,25 @@ impl CarrierKind {
             Self::Telnyx => &telnyx::SIGNALLING,
         }
     }
+
+    /// The host that takes calls of all customers of the carrier, as it publishes. Twilio's customers have one each, GoTo
+    /// takes none from others.
+    #[must_use]
+    pub const fn termination_host(self) -> Option<&'static str> {
+        match self {
+            Self::Telnyx => Some(telnyx::TERMINATION),
+            Self::Sip | Self::Twilio | Self::GotoConnect => None,
+        }
+    }
+
+    /// The header that carries the user name once more, where the carrier finds the customer by it.
+    #[must_use]
+    pub const fn username_header(self) -> Option<&'static str> {
+        match self {
+            Self::Telnyx => Some(telnyx::USERNAME_HEADER),
+            Self::Sip | Self::Twilio | Self::GotoConnect => None,
+        }
+    }
 }
 
 /// One connection of an agency to a carrier.

@@ -7,6 +7,7 @@
 //! | [`caller`] | who a SIP caller says they are |
 //! | [`carrier`] | [`Carrier`]: what a connection needs programmed |
 //! | [`sip`] | [`SipCarrier`], a SIP trunk |
+//! | [`outbound`] | [`OutboundTrunk`]: where a carrier takes our calls |
 //! | [`market`] | [`NumberMarket`]: search, order, route and release numbers at a carrier; [`Market`]: one account |
 //! | [`twilio`], [`telnyx`], [`goto_connect`] | the carriers' APIs |
 
@@ -16,6 +17,7 @@ pub mod e164;
 pub mod goto_connect;
 pub mod grant;
 pub mod market;
+pub mod outbound;
 pub mod sip;
 pub mod telnyx;
 pub mod twilio;
@@ -25,4 +27,5 @@ pub use carrier::{Carrier, CarrierKind, InboundTrunk, SipLogin};
 pub use e164::{E164, NumberError};
 pub use grant::NumberPattern;
 pub use market::{Market, MarketError, NumberMarket, OwnedNumber};
+pub use outbound::OutboundTrunk;
 pub use sip::{SipCarrier, SipError};

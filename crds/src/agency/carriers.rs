@@ -1,5 +1,6 @@
 //! Connections to telephone carriers, and what they grant.
 
+use super::outbound::Outbound;
 use crate::{
     defaults::{default_from_schema, defaults},
     refs::LocalSecretRef,
@@ -28,7 +29,13 @@ const SOME_ADDRESSES_MESSAGE: &str =
     validation = Rule::new("self.type == 'telnyx' ? has(self.telnyx) : !has(self.telnyx)")
         .message("a carrier of type `telnyx` needs the block `telnyx`, and only that type may have it"),
     validation = Rule::new("self.type == 'gotoConnect' ? has(self.gotoConnect) : !has(self.gotoConnect)")
-        .message("a carrier of type `gotoConnect` needs the block `gotoConnect`, and only that type may have it")
+        .message("a carrier of type `gotoConnect` needs the block `gotoConnect`, and only that type may have it"),
+    validation = Rule::new("!has(self.outbound) || has(self.outbound.address) || self.type == 'telnyx'")
+        .message("`outbound.address` is needed: only Telnyx has one host for all its customers; with `twilio` it is the trunk's termination URI (`<name>.pstn.twilio.com`)")
+        .field_path(".outbound"),
+    validation = Rule::new("!has(self.outbound) || (has(self.allowedDestinations) && size(self.allowedDestinations) > 0)")
+        .message("`outbound` needs `allowedDestinations`: list the numbers that may be called, or beginnings of them (`+49*`)")
+        .field_path(".outbound")
 )]
 pub struct CarrierConnection {
     /// Name by which PhoneNumbers refer to this connection.
@@ -57,6 +64,16 @@ pub struct CarrierConnection {
     #[schemars(length(max = 512))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["pattern".into()]))]
     pub numbers: Vec<NumberGrant>,
+    /// How calls are placed over this connection. Omitted: none are, and its PhoneNumbers cannot have `outbound.enabled`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outbound: Option<Outbound>,
+    /// The numbers that this connection may be made to pay calls to: numbers in E.164 form, or beginnings of them followed
+    /// by `*` (`+49*`). Others are neither called over it nor accepted as `fallbackNumber` of its PhoneNumbers. `+1*`
+    /// covers expensive islands, too: list area codes where that matters. Omitted: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256), inner(length(min = 3, max = 16), pattern(E164_OR_PREFIX)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub allowed_destinations: Vec<String>,
 }
 
 /// Kinds of carrier.
@@ -84,6 +101,14 @@ impl CarrierType {
             Self::Telnyx => "telnyx",
             Self::GotoConnect => "gotoConnect",
         }
+    }
+
+    /// Whether the carrier sends a number's calls to another number while our SIP address does not answer, and can be told
+    /// so through its API. Twilio fetches a TwiML document of somebody's web server then, one for a whole trunk; GoTo and
+    /// any trunk of type `sip` have nothing that we could set.
+    #[must_use]
+    pub const fn has_fallback(self) -> bool {
+        matches!(self, Self::Telnyx)
     }
 }
 
@@ -226,6 +251,12 @@ pub struct Purchases {
 }
 
 impl CarrierConnection {
+    /// Whether calls to `number` (E.164) may be made over this connection, or be sent on to it at its cost.
+    #[must_use]
+    pub fn allows_destination(&self, number: &str) -> bool {
+        self.allowed_destinations.iter().any(|pattern| covers(pattern, number))
+    }
+
     /// Whether numbers may be bought over this connection; none: its kind of carrier sells none to us.
     #[must_use]
     pub fn purchases(&self) -> Option<&Purchases> {
@@ -246,6 +277,13 @@ impl CarrierConnection {
             CarrierType::Telnyx => self.telnyx.as_ref().map(|telnyx| telnyx.connection_id.as_str()),
             CarrierType::GotoConnect => self.goto_connect.as_ref().map(|goto| goto.extension_id.as_str()),
         }
+    }
+
+    /// The Secret that names us to the carrier for the calls we place: as [`Self::secret_ref`].
+    #[must_use]
+    pub fn outbound_secret_ref(&self) -> Option<(&'static str, &LocalSecretRef, &'static str)> {
+        let reference = self.outbound.as_ref()?.auth_secret_ref.as_ref()?;
+        Some(("outbound.authSecretRef", reference, self.type_.as_str()))
     }
 
     /// The Secret that this connection names: its field below the connection, and the provider it must be labelled with.
@@ -283,16 +321,21 @@ impl NumberGrant {
     /// Whether the pattern covers `number` (E.164), whoever asks.
     #[must_use]
     pub fn covers(&self, number: &str) -> bool {
-        match self.pattern.strip_suffix('*') {
-            Some(prefix) => number.starts_with(prefix),
-            None => self.pattern == number,
-        }
+        covers(&self.pattern, number)
     }
 
     /// Whether `tenant` may claim `number` (E.164) by this entry.
     #[must_use]
     pub fn grants(&self, number: &str, tenant: &str) -> bool {
         self.covers(number) && (self.tenants.is_empty() || self.tenants.iter().any(|name| name == tenant))
+    }
+}
+
+/// Whether a pattern, a number or the beginning of one followed by `*`, covers `number` (E.164).
+fn covers(pattern: &str, number: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(prefix) => number.starts_with(prefix),
+        None => pattern == number,
     }
 }
 

@@ -114,6 +114,26 @@ pub const ALL: &[Entry] = &[
          the PhoneNumber a `number` that the agency has already.",
     ),
     broken(
+        reasons::OUTBOUND_NOT_ALLOWED,
+        "The PhoneNumber has `outbound.enabled`, but the agency's carrier connection places no calls. Calls to the number \
+         are taken all the same.",
+        "Give the carrier connection of the Agency `outbound` and `allowedDestinations` (it needs the right `set-limits`), \
+         or take `outbound` out of the PhoneNumber.",
+    ),
+    broken(
+        reasons::DESTINATION_NOT_ALLOWED,
+        "`fallbackNumber` names a number to which the agency lets its carrier connection pay no calls.",
+        "Add the number, or a beginning of it (`+49*`), to `allowedDestinations` of the carrier connection of the Agency \
+         (it needs the right `set-limits`), or name another number.",
+    ),
+    broken(
+        reasons::FALLBACK_NOT_POSSIBLE,
+        "`fallbackNumber` is set, and the carrier cannot be told through its API where one number's calls go while the \
+         platform does not answer.",
+        "Set it by hand in the carrier's portal, as docs/carriers.md says for each carrier, and take `fallbackNumber` out \
+         of the PhoneNumber; or use a number over a connection of type `telnyx`.",
+    ),
+    broken(
         reasons::NO_NUMBER_FOUND,
         "The carrier has nothing for sale that fits `spec.search`.",
         "Make the search wider in a new PhoneNumber: `search` cannot be changed. Else wait; it is tried again, up to ten \

@@ -187,6 +187,21 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_about_a_new_field_refuses_nothing_that_was_stored() {
+        let with = |fields: Value, rules: &[&str]| {
+            let rules: Vec<_> = rules.iter().map(|rule| json!({"rule": rule})).collect();
+            json!({"properties": fields, "x-kubernetes-validations": rules})
+        };
+        let then = with(json!({"old": {}}), &[]);
+        let fields = json!({"old": {}, "new": {}});
+        let rules = ["!has(self.new) || has(self.old)"];
+        assert_eq!(narrowed("X", &then, &with(fields.clone(), &rules)), Vec::<String>::new());
+        for rule in ["!has(self.old) || has(self.new)", "!has(self.new) && true", "!has(self.new) || a ? b : c"] {
+            assert_eq!(narrowed("X", &then, &with(fields.clone(), &[rule])).len(), 1, "{rule}");
+        }
+    }
+
+    #[test]
     fn defaults_are_filled_in_at_every_depth() {
         let inner =
             json!({"properties": {"b": {"default": 1}, "c": {"default": {}, "properties": {"d": {"default": 2}}}}});

@@ -27,7 +27,7 @@ pub mod world;
 
 pub use fault::Fault;
 pub use simulator::{Setup, Simulator};
-pub use world::{Owned, Purchase, Seen};
+pub use world::{Forwarding, Owned, Purchase, Seen};
 
 /// Whom to stand in for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use tokio::task::AbortHandle;
 use crate::fault::Fault;
 use crate::gate::{self, Gate};
 use crate::wire::{Cutter, Wires};
-use crate::world::{Holder, Number, Order, OrderStatus, Owned, Purchase, Seen, Shared, World, lock};
+use crate::world::{Forwarding, Holder, Number, Order, OrderStatus, Owned, Purchase, Seen, Shared, World, lock};
 use crate::{Vendor, goto_connect, inspect, stock, telnyx, twilio};
 
 /// How a stand-in is to start.
@@ -201,6 +201,20 @@ impl Simulator {
         if let Some(owned) = world.owned().into_iter().find(|owned| owned.number == number) {
             world.release(&owned.id);
         }
+    }
+
+    /// Where a number's calls go while its connection does not take them (Telnyx); none: nowhere.
+    #[must_use]
+    pub fn fallback_of(&self, number: &str) -> Option<String> {
+        let world = lock(&self.world);
+        let forwarding = world.forwarding.get(number)?;
+        let works = forwarding.enabled != Some(false) && forwarding.forwarding_type.as_deref() == Some("on-failure");
+        forwarding.forwards_to.clone().filter(|to| works && !to.is_empty())
+    }
+
+    /// Somebody changes a number's call forwarding in the carrier's portal (Telnyx).
+    pub fn forward_by_hand(&self, number: &str, forwarding: Forwarding) {
+        lock(&self.world).forwarding.insert(number.to_owned(), forwarding);
     }
 
     /// All access tokens end (GoTo Connect).

@@ -1,5 +1,6 @@
 //! What a stand-in knows: stock, owners, orders, money, and what it was asked.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
@@ -60,6 +61,18 @@ pub struct Owned {
     pub reference: Option<String>,
     /// Trunk or connection.
     pub route: Option<String>,
+}
+
+/// Where calls of a number go instead of to its route (Telnyx).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Forwarding {
+    /// Whether they do. Omitted: yes.
+    #[serde(rename = "call_forwarding_enabled")]
+    pub enabled: Option<bool>,
+    /// Whereto, in E.164 form; empty: nowhere.
+    pub forwards_to: Option<String>,
+    /// `always` or `on-failure`.
+    pub forwarding_type: Option<String>,
 }
 
 /// Money spent.
@@ -142,6 +155,8 @@ pub struct World {
     pub references_stay_on_orders: bool,
     /// Largest page of a list.
     pub page_limit: Option<usize>,
+    /// Call forwarding by number (Telnyx).
+    pub forwarding: BTreeMap<String, Forwarding>,
     /// What ids are made of.
     pub sequence: u64,
     /// Access and refresh tokens (GoTo Connect).
@@ -244,6 +259,7 @@ impl World {
         if let Some(found) = self.number(&number) {
             found.holder = Holder::Nobody;
         }
+        self.forwarding.remove(&number);
         self.releases.push(number);
         true
     }

@@ -3,6 +3,7 @@
 //! SIP transactions and dialogs are `rsipstack`'s; the media (RTP, G.711, RFC 4733 digits) is small and here, because
 //! the tests need sample-accurate recordings of both directions.
 
+mod exchange;
 mod jitter;
 mod media;
 mod rtp;
@@ -18,6 +19,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use tokio::{sync::watch, time::timeout};
 
+pub use self::exchange::{Arrival, Exchange};
 pub use self::signalling::{CallState, EndCause};
 
 /// How to place a call.

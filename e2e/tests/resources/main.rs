@@ -8,5 +8,6 @@ mod guard_rails;
 mod lifecycle;
 mod members;
 mod number_claims;
+mod outbound;
 mod upgrade;
 mod young_pods;

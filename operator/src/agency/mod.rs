@@ -4,6 +4,7 @@ mod build;
 mod cleanup;
 pub mod controller;
 mod observe;
+mod outbound;
 mod program;
 mod status;
 mod validate;

@@ -9,6 +9,7 @@ use voxplane_crds::{Agency, names};
 use voxplane_store::resources::ResourceKind;
 use voxplane_telephony::E164;
 
+use crate::caller_ids;
 use crate::context::Context;
 use crate::error::Error;
 use crate::identity::{Identity, identify};
@@ -28,6 +29,8 @@ pub struct Observed {
     pub secrets: BTreeMap<String, Secret>,
     /// The numbers its tenants have, by connection.
     pub numbers: BTreeMap<String, BTreeSet<E164>>,
+    /// The numbers that those who are called may see, by connection.
+    pub caller_ids: BTreeMap<String, BTreeSet<E164>>,
     /// The namespace of the platform itself.
     pub system_namespace: String,
 }
@@ -50,6 +53,7 @@ pub async fn read(agency: &Agency, ctx: &Context) -> Result<Observed, Error> {
         .iter()
         .map(|carrier| (carrier.name.clone(), claims.of_carrier(&all_numbers, &name, &carrier.name)))
         .collect();
+    let caller_ids = caller_ids::of_agency(&name, &claims, &all_numbers);
     let secrets = if namespace.is_some() { secrets(agency, &own, ctx).await? } else { BTreeMap::new() };
     Ok(Observed {
         identity,
@@ -57,6 +61,7 @@ pub async fn read(agency: &Agency, ctx: &Context) -> Result<Observed, Error> {
         namespace,
         secrets,
         numbers,
+        caller_ids,
         system_namespace: ctx.settings.system_namespace.clone(),
     })
 }
@@ -64,8 +69,9 @@ pub async fn read(agency: &Agency, ctx: &Context) -> Result<Observed, Error> {
 async fn secrets(agency: &Agency, namespace: &str, ctx: &Context) -> Result<BTreeMap<String, Secret>, Error> {
     let api = Api::<Secret>::namespaced(ctx.client.clone(), namespace);
     let mut found = BTreeMap::new();
-    let references = agency.spec.carriers.iter().filter_map(CarrierConnection::secret_ref);
-    for (_, reference, _) in references {
+    let own = agency.spec.carriers.iter().filter_map(CarrierConnection::secret_ref);
+    let outbound = agency.spec.carriers.iter().filter_map(CarrierConnection::outbound_secret_ref);
+    for (_, reference, _) in own.chain(outbound) {
         let read = api.get_opt(&reference.name).await;
         let read = match read {
             // Our rights in a namespace begin with the RoleBinding that the first pass makes.

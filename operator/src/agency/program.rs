@@ -48,7 +48,11 @@ pub async fn converge(holder: &Holder, wanted: &[Wanted], ctx: &Context) -> Outc
                 ctx.router.announce(&Change::Trunks { agency: agency.clone() });
             }
             Outcome {
-                problem: done.connections.iter().find_map(|connection| connection.problem.clone()),
+                problem: done
+                    .connections
+                    .iter()
+                    .find_map(|connection| connection.problem.as_ref().or(connection.outbound_problem.as_ref()))
+                    .cloned(),
                 connections: done.connections,
                 failure: done.failure,
             }

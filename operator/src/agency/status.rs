@@ -63,14 +63,18 @@ fn judge(agency: &Agency, seen: &Observed, valid: &Valid, programmed: &Outcome, 
 
 fn carrier_status(name: &str, valid: &Valid, programmed: &Outcome) -> CarrierStatus {
     let connection = programmed.connections.iter().find(|connection| connection.carrier == name);
+    let outbound = connection.and_then(|connection| connection.outbound.as_ref());
     let problem = valid.problems.get(name).map(|problem| problem.message.clone());
     CarrierStatus {
         name: name.to_owned(),
         trunk_id: connection.and_then(|connection| connection.trunk_id.clone()),
         dispatch_rule_id: connection.and_then(|connection| connection.rule_id.clone()),
         numbers: connection.map_or(0, |connection| i32::try_from(connection.numbers.len()).unwrap_or(i32::MAX)),
+        outbound_trunk_id: outbound.map(|trunk| trunk.trunk_id.clone()),
+        caller_ids: outbound.map_or(0, |trunk| i32::try_from(trunk.caller_ids.len()).unwrap_or(i32::MAX)),
         message: problem
             .or_else(|| connection.and_then(|connection| connection.problem.clone()))
+            .or_else(|| connection.and_then(|connection| connection.outbound_problem.clone()))
             .map(|message| message.chars().take(1_024).collect()),
     }
 }

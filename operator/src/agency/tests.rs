@@ -16,6 +16,7 @@ use super::{build, status, validate};
 use crate::identity::Identity;
 use crate::livekit::Connection;
 use crate::livekit::desired::Access;
+use crate::livekit::outbound::Exit;
 use crate::namespaces::{self, Counting};
 use crate::testing::{agency, condition, now, object};
 
@@ -26,6 +27,7 @@ fn seen() -> Observed {
         tenants: 2,
         secrets: BTreeMap::new(),
         numbers: BTreeMap::from([("main".to_owned(), BTreeSet::from([E164::parse("+15550100").unwrap()]))]),
+        caller_ids: BTreeMap::from([("main".to_owned(), BTreeSet::from([E164::parse("+15550101").unwrap()]))]),
         system_namespace: "voxplane-system".to_owned(),
     }
 }
@@ -135,6 +137,49 @@ spec:
     let of_another = problem(secret(labels::CREDENTIALS_SECRET_TYPE, "twilio")).unwrap();
     assert_eq!(of_another.0, reasons::REF_NOT_PERMITTED);
     assert_eq!(problem(secret(labels::CREDENTIALS_SECRET_TYPE, "telnyx")), None);
+}
+
+#[test]
+fn calls_are_placed_with_the_login_of_a_secret_that_is_meant_for_it_and_nowhere_by_default() {
+    let mut agency: Agency = object(
+        "metadata: { name: brightline }
+spec:
+  carriers:
+    - name: main
+      type: sip
+      sip: { allowedAddresses: [203.0.113.7] }
+      outbound: { address: 'sip.example.com', authSecretRef: { name: trunk } }
+      allowedDestinations: ['+49*']
+",
+    );
+    let calling = |agency: &Agency, secrets| {
+        let valid = validate::check(agency, &Observed { secrets, ..seen() }).unwrap();
+        assert!(!format!("{valid:?}").contains("very-secret"));
+        let problem = valid.problems.get("main").map(|problem| (problem.reason, problem.message.clone()));
+        (valid.connections[0].outbound.clone(), problem)
+    };
+    let (good, problem) = calling(&agency, secret(labels::CREDENTIALS_SECRET_TYPE, "sip"));
+    let good = good.unwrap();
+    assert_eq!((problem, good.caller_ids.len()), (None, 1));
+    let Exit::Known(trunk) = good.exit else { panic!("where calls go is known") };
+    assert_eq!((trunk.address(), trunk.login().unwrap().username.as_str()), ("sip.example.com", "carrier"));
+    for (secrets, reason) in [
+        (BTreeMap::new(), reasons::REF_NOT_FOUND),
+        (secret("Opaque", "sip"), reasons::REF_NOT_PERMITTED),
+        (secret(labels::CREDENTIALS_SECRET_TYPE, "telnyx"), reasons::REF_NOT_PERMITTED),
+    ] {
+        let (unknown, problem) = calling(&agency, secrets);
+        assert!(matches!(unknown.unwrap().exit, Exit::AsFound));
+        let (told, message) = problem.unwrap();
+        assert_eq!(told, reason);
+        assert!(message.starts_with("spec.carriers[main].outbound.authSecretRef"), "{message}");
+    }
+    agency.spec.carriers[0].allowed_destinations.clear();
+    let (closed, problem) = calling(&agency, secret(labels::CREDENTIALS_SECRET_TYPE, "sip"));
+    assert!(matches!(closed.unwrap().exit, Exit::AsFound));
+    assert_eq!(problem.unwrap().0, reasons::INVALID);
+    agency.spec.carriers[0].outbound = None;
+    assert!(calling(&agency, BTreeMap::new()).0.is_none());
 }
 
 #[test]

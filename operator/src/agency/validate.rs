@@ -12,6 +12,7 @@ use voxplane_crds::{Agency, names};
 use voxplane_telephony::{CarrierKind, SipCarrier, SipLogin};
 
 use super::observe::Observed;
+use super::outbound;
 use crate::carriers;
 use crate::livekit::desired::{Access, Holder, Wanted};
 use crate::namespaces::{self, Claim};
@@ -60,10 +61,15 @@ pub fn check(agency: &Agency, seen: &Observed) -> Result<Valid, Problem> {
         if let Err(problem) = account(carrier, seen) {
             problems.entry(carrier.name.clone()).or_insert(problem);
         }
+        let (calling, problem) = outbound::calling(carrier, seen);
+        if let Some(problem) = problem {
+            problems.entry(carrier.name.clone()).or_insert(problem);
+        }
         connections.push(Wanted {
             carrier: carrier.name.clone(),
             access,
             numbers: seen.numbers.get(&carrier.name).cloned().unwrap_or_default(),
+            outbound: calling,
         });
     }
     Ok(Valid {
@@ -85,6 +91,7 @@ pub fn as_found(agency: &Agency, seen: &Observed) -> Option<(Holder, Vec<Wanted>
         carrier: carrier.name.clone(),
         access: Access::AsFound,
         numbers: seen.numbers.get(&carrier.name).cloned().unwrap_or_default(),
+        outbound: outbound::as_found(carrier, seen),
     };
     Some((holder, agency.spec.carriers.iter().map(connection).collect()))
 }
@@ -134,17 +141,18 @@ fn secret<'a>(carrier: &CarrierConnection, seen: &'a Observed) -> Result<Option<
 
 fn login(carrier: &CarrierConnection, seen: &Observed) -> Result<Option<SipLogin>, Problem> {
     let Some(secret) = secret(carrier, seen)? else { return Ok(None) };
+    login_of(&format!("spec.carriers[{}].sip.authSecretRef", carrier.name), secret).map(Some)
+}
+
+/// The login in a Secret that `field` names.
+pub(super) fn login_of(field: &str, secret: &Secret) -> Result<SipLogin, Problem> {
     let text = |key: &str| {
         carriers::text(secret, key).ok_or_else(|| {
-            let message = format!(
-                "spec.carriers[{}].sip.authSecretRef: Secret {:?} needs the key {key:?} with text in it",
-                carrier.name,
-                secret.name_any()
-            );
+            let message = format!("{field}: Secret {:?} needs the key {key:?} with text in it", secret.name_any());
             Problem::new(reasons::REF_NOT_PERMITTED, message)
         })
     };
-    Ok(Some(SipLogin { username: text("username")?, password: text("password")?.into() }))
+    Ok(SipLogin { username: text("username")?, password: text("password")?.into() })
 }
 
 /// The namespace, as far as it is known to be the agency's. For clean-up.

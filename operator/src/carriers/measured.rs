@@ -2,8 +2,8 @@
 
 use voxplane_telephony::E164;
 use voxplane_telephony::market::{
-    AvailableNumber, MarketError, NumberMarket, NumberSearch, OrderState, Ordered, OwnedNumber, PlacedOrder, Reference,
-    Route,
+    AvailableNumber, Fallback, MarketError, NumberMarket, NumberSearch, OrderState, Ordered, OwnedNumber, PlacedOrder,
+    Reference, Route,
 };
 
 use crate::metrics::Metrics;
@@ -72,6 +72,14 @@ impl<M: NumberMarket> NumberMarket for Measured<'_, M> {
 
     async fn route(&self, number: &OwnedNumber, route: &Route) -> Result<(), MarketError> {
         self.ask("route", self.market.route(number, route)).await
+    }
+
+    async fn fallback(&self, number: &OwnedNumber) -> Result<Fallback, MarketError> {
+        self.ask("fallback", self.market.fallback(number)).await
+    }
+
+    async fn set_fallback(&self, number: &OwnedNumber, to: Option<&E164>) -> Result<(), MarketError> {
+        self.ask("set_fallback", self.market.set_fallback(number, to)).await
     }
 
     async fn release(&self, number: &OwnedNumber) -> Result<(), MarketError> {

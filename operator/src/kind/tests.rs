@@ -16,6 +16,7 @@ use crate::identity::Ids;
 use crate::knowledge_base::Tools;
 use crate::livekit::Programmed;
 use crate::metrics::Metrics;
+use crate::phone_number::fallback::memory::Fallbacks;
 use crate::pool::Pools;
 use crate::testing::{guarded, object};
 use crate::watch::{Router, Stores};
@@ -33,6 +34,7 @@ async fn context() -> (Context, Server) {
         router: Arc::new(Router::new(Stores::new().0)),
         database: Database::open(None).await.unwrap(),
         carriers: Carriers::default(),
+        fallbacks: Fallbacks::default(),
         livekit: None,
         programmed: Programmed::default(),
         pools: Pools::default(),

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use livekit_api::services::sip::{
-    CreateSIPDispatchRuleOptions, ListSIPDispatchRuleFilter, ListSIPInboundTrunkFilter, SIPClient,
+    CreateSIPDispatchRuleOptions, ListSIPDispatchRuleFilter, ListSIPInboundTrunkFilter, ListSIPOutboundTrunkFilter,
+    SIPClient,
 };
 use livekit_api::services::{ServerError, ServerErrorCode, ServiceError};
-use livekit_protocol::{SipDispatchRuleInfo, SipInboundTrunkInfo};
+use livekit_protocol::{SipDispatchRuleInfo, SipInboundTrunkInfo, SipOutboundTrunkInfo};
 use secrecy::ExposeSecret as _;
 use voxplane_platform::redact::PLACEHOLDER;
 
@@ -110,13 +111,57 @@ impl LiveKit {
         self.wrote("change an inbound trunk", answer).map(drop)
     }
 
-    /// Deletes a trunk. It may be gone already.
+    /// All outbound trunks.
+    ///
+    /// # Errors
+    /// [`LiveKitError`].
+    pub async fn outbound_trunks(&self) -> Result<Vec<SipOutboundTrunkInfo>, LiveKitError> {
+        let request = Box::pin(self.sip.list_sip_outbound_trunk(ListSIPOutboundTrunkFilter::All));
+        self.ask("list_outbound_trunks", request).await.map_err(|error| explain("list the outbound trunks", error))
+    }
+
+    /// Makes an outbound trunk; returns its id. The client's request lacks what LiveKit can encrypt, so a trunk that is to
+    /// is replaced by itself at once; if that fails, the next pass sees what is missing.
+    ///
+    /// # Errors
+    /// [`LiveKitError`].
+    pub async fn create_outbound_trunk(&self, trunk: SipOutboundTrunkInfo) -> Result<String, LiveKitError> {
+        use livekit_api::services::sip::CreateSIPOutboundTrunkOptions as Options;
+        let whole = trunk.media.is_some().then(|| trunk.clone());
+        let options = Options {
+            transport: trunk.transport(),
+            metadata: trunk.metadata,
+            auth_username: trunk.auth_username,
+            auth_password: trunk.auth_password,
+            headers: Some(trunk.headers),
+            ..Options::default()
+        };
+        let request = Box::pin(self.sip.create_sip_outbound_trunk(trunk.name, trunk.address, trunk.numbers, options));
+        let answer = self.ask("create_outbound_trunk", request).await;
+        let id = self.wrote("create an outbound trunk", answer).map(|trunk| trunk.sip_trunk_id)?;
+        if let Some(whole) = whole {
+            self.replace_outbound_trunk(&id, whole).await?;
+        }
+        Ok(id)
+    }
+
+    /// Replaces an outbound trunk.
+    ///
+    /// # Errors
+    /// [`LiveKitError`].
+    pub async fn replace_outbound_trunk(&self, id: &str, trunk: SipOutboundTrunkInfo) -> Result<(), LiveKitError> {
+        let request = Box::pin(self.sip.update_sip_outbound_trunk_replace(id.to_owned(), trunk));
+        let answer = self.ask("replace_outbound_trunk", request).await;
+        self.wrote("change an outbound trunk", answer).map(drop)
+    }
+
+    /// Deletes a trunk, inbound or outbound. It may be gone already.
     ///
     /// # Errors
     /// [`LiveKitError`].
     pub async fn delete_trunk(&self, id: &str) -> Result<(), LiveKitError> {
         let request = Box::pin(self.sip.delete_sip_trunk(id));
-        self.deleted("delete an inbound trunk", self.ask("delete_trunk", request).await)
+        self.deleted("delete a trunk", self.ask("delete_trunk", request).await)
     }
 
     /// Makes a dispatch rule; returns its id.

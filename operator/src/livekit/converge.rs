@@ -6,8 +6,9 @@ use voxplane_telephony::E164;
 
 use super::client::{LiveKit, LiveKitError};
 use super::desired::{Holder, Wanted, same_rule};
+use super::outbound::{OutboundStep, plan_outbound};
 use super::plan::{Found, TrunkStep, plan, take_blocked};
-use super::programmed::Connection;
+use super::programmed::{CallingTrunk, Connection};
 
 /// What became of an agency's connections.
 #[derive(Debug, Default)]
@@ -24,8 +25,8 @@ impl LiveKit {
     /// # Errors
     /// [`LiveKitError`].
     pub async fn look(&self) -> Result<Found, LiveKitError> {
-        let (trunks, rules) = tokio::try_join!(self.trunks(), self.rules())?;
-        Ok(Found { trunks, rules })
+        let (trunks, rules, outbound) = tokio::try_join!(self.trunks(), self.rules(), self.outbound_trunks())?;
+        Ok(Found { trunks, rules, outbound })
     }
 
     /// Makes LiveKit be as wanted for an agency. One connection's failure does not hold up the others.
@@ -41,6 +42,10 @@ impl LiveKit {
             self.delete_rule(id).await?;
         }
         for id in &plan.delete_trunks {
+            self.delete_trunk(id).await?;
+        }
+        let outbound = plan_outbound(holder, &wanted, &found.outbound);
+        for id in &outbound.delete {
             self.delete_trunk(id).await?;
         }
         for (id, trunk) in plan.shrink {
@@ -75,9 +80,33 @@ impl LiveKit {
                 result.problem.get_or_insert(what);
                 result.blocked = blocked;
             }
+            if let Some(step) = outbound.trunks.get(&connection.carrier) {
+                match self.call_over(connection, step).await {
+                    Ok(trunk) => result.outbound = Some(trunk),
+                    Err(error) => {
+                        result.outbound = calling_as_found(step, &found);
+                        result.outbound_problem = Some(describe(&error));
+                        outcome.failure.get_or_insert(error);
+                    }
+                }
+            }
             outcome.connections.push(result);
         }
         Ok(outcome)
+    }
+
+    /// Makes the trunk over which a connection's calls are placed.
+    async fn call_over(&self, connection: &Wanted, step: &OutboundStep) -> Result<CallingTrunk, LiveKitError> {
+        let trunk_id = match step {
+            OutboundStep::Keep { id } => id.clone(),
+            OutboundStep::Create(trunk) => self.create_outbound_trunk((**trunk).clone()).await?,
+            OutboundStep::Replace { id, trunk } => {
+                self.replace_outbound_trunk(id, (**trunk).clone()).await?;
+                id.clone()
+            }
+        };
+        let caller_ids = connection.outbound.as_ref().map(|calling| calling.caller_ids.clone()).unwrap_or_default();
+        Ok(CallingTrunk { trunk_id, caller_ids })
     }
 
     async fn connect(
@@ -106,6 +135,14 @@ impl LiveKit {
         };
         Ok((trunk, rule))
     }
+}
+
+/// An outbound trunk as it is, where it could not be changed.
+fn calling_as_found(step: &OutboundStep, found: &Found) -> Option<CallingTrunk> {
+    let (OutboundStep::Keep { id } | OutboundStep::Replace { id, .. }) = step else { return None };
+    let trunk = found.outbound.iter().find(|trunk| trunk.sip_trunk_id == *id)?;
+    let caller_ids = trunk.numbers.iter().filter_map(|number| E164::parse(number).ok()).collect();
+    Some(CallingTrunk { trunk_id: id.clone(), caller_ids })
 }
 
 fn as_found(holder: &Holder, connection: &Wanted, step: &TrunkStep, found: &Found) -> Connection {

@@ -11,6 +11,8 @@ use serde_json::json;
 use uuid::Uuid;
 use voxplane_telephony::{Carrier as _, E164, SipCarrier};
 
+use super::outbound::Calling;
+
 /// The name under which the API registers as a worker: every call of every rule is offered to it.
 pub const WORKER: &str = "voxplane";
 /// What the names of all our trunks and rules begin with.
@@ -40,6 +42,8 @@ pub struct Wanted {
     pub access: Access,
     /// The claimed numbers.
     pub numbers: BTreeSet<E164>,
+    /// The calls that are placed; none: none are.
+    pub outbound: Option<Calling>,
 }
 
 /// Whose connections they are.

@@ -7,6 +7,7 @@ use livekit_protocol::SipDispatchRuleInfo;
 use uuid::Uuid;
 
 use super::desired::{Holder, OURS, same_rule};
+use super::outbound::plan_outbound;
 use super::plan::{Found, TrunkStep, plan, take_blocked};
 use super::programmed::Goal;
 
@@ -33,6 +34,7 @@ fn is_settled(goal: &Goal, found: &Found) -> bool {
         && plan.delete_trunks.is_empty()
         && plan.shrink.is_empty()
         && plan.trunks.iter().all(kept)
+        && plan_outbound(&goal.holder, &wanted, &found.outbound).is_settled()
 }
 
 fn has_rule(holder: &Holder, carrier: &str, trunk: &str, rules: &[SipDispatchRuleInfo]) -> bool {
@@ -45,7 +47,7 @@ fn has_rule(holder: &Holder, carrier: &str, trunk: &str, rules: &[SipDispatchRul
 pub struct Belongings {
     /// Ids of its rules.
     pub rules: Vec<String>,
-    /// Ids of its trunks.
+    /// Ids of its trunks, inbound and outbound.
     pub trunks: Vec<String>,
 }
 
@@ -58,9 +60,11 @@ pub fn without_owner(found: &Found, present: &BTreeSet<Uuid>) -> BTreeMap<Uuid, 
             left.entry(agency).or_default().rules.push(rule.sip_dispatch_rule_id.clone());
         }
     }
-    for trunk in &found.trunks {
-        if let Some(agency) = owner(&trunk.name).filter(|agency| !present.contains(agency)) {
-            left.entry(agency).or_default().trunks.push(trunk.sip_trunk_id.clone());
+    let inbound = found.trunks.iter().map(|trunk| (&trunk.name, &trunk.sip_trunk_id));
+    let outbound = found.outbound.iter().map(|trunk| (&trunk.name, &trunk.sip_trunk_id));
+    for (name, id) in inbound.chain(outbound) {
+        if let Some(agency) = owner(name).filter(|agency| !present.contains(agency)) {
+            left.entry(agency).or_default().trunks.push(id.clone());
         }
     }
     left
@@ -110,26 +114,40 @@ impl Absences {
 mod tests {
     use super::*;
     use crate::livekit::desired::{Access, Wanted};
-    use livekit_protocol::SipInboundTrunkInfo;
-    use voxplane_telephony::{E164, SipCarrier};
+    use crate::livekit::outbound::{Calling, Exit, outbound_trunk};
+    use livekit_protocol::{SipInboundTrunkInfo, SipOutboundTrunkInfo};
+    use voxplane_telephony::outbound::{MediaEncryption, OutboundSettings, Transport};
+    use voxplane_telephony::{CarrierKind, E164, OutboundTrunk, SipCarrier};
 
     const AGENCY: Uuid = Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_dead_beef);
 
     fn goal(numbers: &[&str]) -> Goal {
         let sip = SipCarrier::new(&["203.0.113.0/24".to_owned()], None, 20).unwrap();
-        let numbers = numbers.iter().map(|number| E164::parse(number).unwrap()).collect();
-        let wanted = Wanted { carrier: "main".to_owned(), access: Access::Known(sip), numbers };
+        let numbers: BTreeSet<E164> = numbers.iter().map(|number| E164::parse(number).unwrap()).collect();
+        let settings = OutboundSettings {
+            address: None,
+            transport: Transport::Udp,
+            media_encryption: MediaEncryption::Disabled,
+            login: None,
+            headers: BTreeMap::new(),
+        };
+        let exit = Exit::Known(OutboundTrunk::new(CarrierKind::Telnyx, settings).unwrap());
+        let outbound = Some(Calling { exit, caller_ids: numbers.clone() });
+        let wanted = Wanted { carrier: "main".to_owned(), access: Access::Known(sip), numbers, outbound };
         Goal { holder: Holder { agency_id: AGENCY, agency: "brightline".to_owned() }, wanted: vec![wanted] }
     }
 
     fn as_wanted(goal: &Goal) -> Found {
         let trunk = goal.holder.trunk(&goal.wanted[0], None).unwrap();
+        let calling = goal.wanted[0].outbound.as_ref().unwrap();
+        let outbound = outbound_trunk(&goal.holder, "main", calling, None).unwrap();
         Found {
             trunks: vec![SipInboundTrunkInfo { sip_trunk_id: "ST_1".to_owned(), ..trunk }],
             rules: vec![SipDispatchRuleInfo {
                 sip_dispatch_rule_id: "SDR_1".to_owned(),
                 ..goal.holder.rule("main", "ST_1")
             }],
+            outbound: vec![SipOutboundTrunkInfo { sip_trunk_id: "ST_out".to_owned(), ..outbound }],
         }
     }
 
@@ -151,6 +169,10 @@ mod tests {
         assert!(is_drift(&|found| found.rules[0].room_config = None));
         assert!(is_drift(&|found| found.rules[0].trunk_ids = vec!["ST_2".to_owned()]));
         assert!(is_drift(&|found| found.trunks.push(found.trunks[0].clone())), "a second trunk of the same name");
+        assert!(!is_drift(&|found| found.outbound.push(SipOutboundTrunkInfo::default())), "a stranger's trunk");
+        assert!(is_drift(&|found| found.outbound.clear()));
+        assert!(is_drift(&|found| found.outbound[0].address = "elsewhere.example.com".to_owned()));
+        assert!(is_drift(&|found| found.outbound[0].numbers.push("+15550199".to_owned())));
     }
 
     #[test]
@@ -158,7 +180,7 @@ mod tests {
         let found = as_wanted(&goal(&["+15550100"]));
         assert!(without_owner(&found, &BTreeSet::from([AGENCY])).is_empty());
         let left = without_owner(&found, &BTreeSet::new());
-        let all = Belongings { rules: vec!["SDR_1".to_owned()], trunks: vec!["ST_1".to_owned()] };
+        let all = Belongings { rules: vec!["SDR_1".to_owned()], trunks: vec!["ST_1".to_owned(), "ST_out".to_owned()] };
         assert_eq!(left, BTreeMap::from([(AGENCY, all)]));
         for name in ["main", "voxplane-strangers", "voxplane/somebody/main", "other/00000000/main"] {
             assert_eq!(owner(name), None, "{name}");

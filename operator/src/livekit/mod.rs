@@ -12,6 +12,7 @@
 //! | module | job |
 //! | --- | --- |
 //! | [`desired`] | what a connection needs, as LiveKit's own types; pure |
+//! | [`outbound`] | the same for the trunks over which calls are placed; pure |
 //! | [`plan`] | what must change; pure |
 //! | [`client`] | LiveKit's API |
 //! | [`converge`] | carries out a plan |
@@ -24,12 +25,13 @@ pub mod converge;
 pub mod desired;
 pub mod drift;
 pub mod keeper;
+pub mod outbound;
 pub mod plan;
 mod programmed;
 pub mod strangers;
 
 pub use client::{LiveKit, LiveKitError};
-pub use programmed::{Connection, Goal, Programmed};
+pub use programmed::{CallingTrunk, Connection, Goal, Programmed};
 
 #[cfg(test)]
 mod tests;

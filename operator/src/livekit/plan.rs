@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use livekit_protocol::{SipDispatchRuleInfo, SipInboundTrunkInfo};
+use livekit_protocol::{SipDispatchRuleInfo, SipInboundTrunkInfo, SipOutboundTrunkInfo};
 use voxplane_telephony::E164;
 
 use super::desired::{Holder, Wanted, same_trunk};
@@ -14,6 +14,8 @@ pub struct Found {
     pub trunks: Vec<SipInboundTrunkInfo>,
     /// All dispatch rules, ours or not.
     pub rules: Vec<SipDispatchRuleInfo>,
+    /// All outbound trunks, ours or not.
+    pub outbound: Vec<SipOutboundTrunkInfo>,
 }
 
 /// Takes the numbers out of `wanted` that are on a trunk of somebody else (made by hand, or of another agency that is

@@ -23,6 +23,19 @@ pub struct Connection {
     pub blocked: BTreeSet<E164>,
     /// What is wrong with it.
     pub problem: Option<String>,
+    /// The trunk over which calls are placed; none while there is none.
+    pub outbound: Option<CallingTrunk>,
+    /// What is wrong with that trunk.
+    pub outbound_problem: Option<String>,
+}
+
+/// A trunk over which calls are placed, in LiveKit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CallingTrunk {
+    /// Its id.
+    pub trunk_id: String,
+    /// The numbers that those who are called may see.
+    pub caller_ids: BTreeSet<E164>,
 }
 
 /// What the last pass over an agency wanted.

@@ -22,6 +22,7 @@ fn wanted(carrier: &str, numbers: &[&str]) -> Wanted {
         carrier: carrier.to_owned(),
         access: Access::Known(sip(None)),
         numbers: numbers.iter().map(|number| E164::parse(number).unwrap()).collect(),
+        outbound: None,
     }
 }
 
@@ -48,6 +49,7 @@ fn a_connection_without_numbers_has_no_trunk_because_it_would_take_every_call() 
     let found = Found {
         trunks: vec![existing("ST_1", &wanted("main", &["+15550100"]))],
         rules: vec![rule("SDR_1", "main", "ST_1")],
+        ..Found::default()
     };
     let steps = plan(&holder(), &[empty], &found);
     assert_eq!(steps.delete_rules, ["SDR_1"]);
@@ -60,7 +62,11 @@ fn what_is_as_it_should_be_is_left_alone() {
     let main = wanted("main", &["+15550100", "+15550101"]);
     let mut trunk = existing("ST_1", &main);
     trunk.numbers.reverse();
-    let steps = plan(&holder(), &[main], &Found { trunks: vec![trunk], rules: vec![rule("SDR_1", "main", "ST_1")] });
+    let steps = plan(
+        &holder(),
+        &[main],
+        &Found { trunks: vec![trunk], rules: vec![rule("SDR_1", "main", "ST_1")], ..Found::default() },
+    );
     assert_eq!(steps.trunks, [("main".to_owned(), TrunkStep::Keep { id: "ST_1".to_owned() })]);
     assert!(steps.delete_rules.is_empty() && steps.delete_trunks.is_empty());
 }
@@ -68,7 +74,7 @@ fn what_is_as_it_should_be_is_left_alone() {
 #[test]
 fn a_number_leaves_its_old_trunk_before_it_joins_the_new_one() {
     let before = [wanted("a", &["+15550100", "+15550101"]), wanted("b", &["+15550200"])];
-    let found = Found { trunks: vec![existing("ST_a", &before[0]), existing("ST_b", &before[1])], rules: Vec::new() };
+    let found = Found { trunks: vec![existing("ST_a", &before[0]), existing("ST_b", &before[1])], ..Found::default() };
     let after = [wanted("a", &["+15550100"]), wanted("b", &["+15550101", "+15550200"])];
     let steps = plan(&holder(), &after, &found);
     let shrunk: Vec<_> = steps.shrink.iter().map(|(id, trunk)| (id.as_str(), trunk.numbers.clone())).collect();
@@ -79,7 +85,7 @@ fn a_number_leaves_its_old_trunk_before_it_joins_the_new_one() {
 #[test]
 fn two_trunks_can_swap_their_numbers_and_none_is_ever_without() {
     let before = [wanted("a", &["+15550100"]), wanted("b", &["+15550200"])];
-    let found = Found { trunks: vec![existing("ST_a", &before[0]), existing("ST_b", &before[1])], rules: Vec::new() };
+    let found = Found { trunks: vec![existing("ST_a", &before[0]), existing("ST_b", &before[1])], ..Found::default() };
     let after = [wanted("a", &["+15550200"]), wanted("b", &["+15550100"])];
     let steps = plan(&holder(), &after, &found);
     assert!(steps.shrink.is_empty());
@@ -89,7 +95,7 @@ fn two_trunks_can_swap_their_numbers_and_none_is_ever_without() {
 
 #[test]
 fn a_trunk_whose_numbers_were_all_replaced_is_replaced_in_one_step() {
-    let found = Found { trunks: vec![existing("ST_a", &wanted("a", &["+15550100"]))], rules: Vec::new() };
+    let found = Found { trunks: vec![existing("ST_a", &wanted("a", &["+15550100"]))], ..Found::default() };
     let steps = plan(&holder(), &[wanted("a", &["+15550999"])], &found);
     assert!(steps.shrink.is_empty() && steps.delete_trunks.is_empty());
     assert!(matches!(&steps.trunks[0].1, TrunkStep::Replace { .. }));
@@ -111,6 +117,7 @@ fn objects_of_others_are_not_touched_and_duplicates_and_leftovers_go() {
             existing("ST_3", &wanted("gone", &["+15550300"])),
         ],
         rules: vec![rule("SDR_1", "main", "ST_1"), rule("SDR_2", "main", "ST_2"), rule("SDR_3", "gone", "ST_3")],
+        ..Found::default()
     };
     let steps = plan(&holder(), &[main], &found);
     assert_eq!(steps.delete_trunks, ["ST_2", "ST_3"]);
@@ -121,7 +128,7 @@ fn objects_of_others_are_not_touched_and_duplicates_and_leftovers_go() {
 #[test]
 fn without_its_secret_a_connection_keeps_its_access_and_still_gives_up_numbers() {
     let before = wanted("main", &["+15550100", "+15550101"]);
-    let found = Found { trunks: vec![existing("ST_1", &before)], rules: Vec::new() };
+    let found = Found { trunks: vec![existing("ST_1", &before)], ..Found::default() };
     let unknown = Wanted { access: Access::AsFound, ..wanted("main", &["+15550100"]) };
     let steps = plan(&holder(), std::slice::from_ref(&unknown), &found);
     let TrunkStep::Replace { trunk, .. } = &steps.trunks[0].1 else { panic!("{:?}", steps.trunks) };
@@ -141,7 +148,7 @@ fn a_number_on_somebody_elses_trunk_holds_up_no_other_number() {
     };
     let theirs = other.trunk(&wanted("main", &["+15550102"]), None).unwrap();
     let ours = existing("ST_1", &wanted("main", &["+15550100"]));
-    let found = Found { trunks: vec![by_hand, theirs, ours], rules: Vec::new() };
+    let found = Found { trunks: vec![by_hand, theirs, ours], ..Found::default() };
     let blocked = take_blocked(&holder(), &mut connections, &found);
     assert_eq!(blocked["main"], BTreeSet::from([E164::parse("+15550101").unwrap()]));
     assert_eq!(connections[0].numbers, BTreeSet::from([E164::parse("+15550100").unwrap()]));

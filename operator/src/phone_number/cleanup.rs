@@ -37,6 +37,7 @@ pub async fn run(number: &PhoneNumber, ctx: &Context) -> Result<Cleanup, Error> 
     if let Some(waiting) = Box::pin(order::finish(number, ctx)).await? {
         return Ok(waiting);
     }
+    ctx.fallbacks.forget(&ObjectKey::of(number));
     identity::retire(ctx, identity::last(ctx, number, ResourceKind::PhoneNumber).await?).await?;
     Ok(Cleanup::Done)
 }

@@ -34,6 +34,11 @@ pub fn affected(change: &Change, stores: &Stores) -> Vec<ObjectKey> {
             if !keys.contains(key) {
                 keys.push(key.clone());
             }
+            for sibling in number.as_deref().map(|number| showing(key, number, stores)).unwrap_or_default() {
+                if !keys.contains(&sibling) {
+                    keys.push(sibling);
+                }
+            }
             keys
         }
         Change::VoiceAgent(agent, _) => stores
@@ -56,6 +61,20 @@ fn number_of(key: &ObjectKey, stores: &Stores) -> Option<String> {
     let reference = kube::runtime::reflector::ObjectRef::new(&key.name);
     let found = stores.numbers.get(&reference.within(key.namespace.as_deref().unwrap_or_default()))?;
     decoded(&found).and_then(|number| number.number().map(str::to_owned))
+}
+
+/// Those of the same tenant that show this number to whom they call.
+fn showing(key: &ObjectKey, number: &str, stores: &Stores) -> Vec<ObjectKey> {
+    stores
+        .numbers
+        .within(key.namespace.as_deref().unwrap_or_default())
+        .iter()
+        .filter(|other| {
+            let shown = decoded(other).and_then(|other| other.outbound()?.caller_id.as_deref());
+            shown == Some(number)
+        })
+        .map(|other| ObjectKey::of(&**other))
+        .collect()
 }
 
 fn same_number(number: &str, stores: &Stores) -> Vec<ObjectKey> {

@@ -2,11 +2,13 @@
 //!
 //! Nothing is made for a PhoneNumber in the cluster: the number is put on the trunk of its carrier connection, which
 //! belongs to the agency. Pointing it to another agent writes nothing to LiveKit; the API looks that up for every call.
-//! Where the connection is an account at a carrier, the number is bought there if need be, and its calls are sent to us.
+//! Where the connection is an account at a carrier, the number is bought there if need be, its calls are sent to us, and
+//! the carrier is told where they go while the platform does not answer.
 
 mod answers;
 mod cleanup;
 pub mod controller;
+pub mod fallback;
 mod observe;
 mod order;
 pub mod purchase;
@@ -37,9 +39,11 @@ impl Kind for PhoneNumber {
     async fn reconcile(&self, ctx: &Context, apply: &Applier) -> Result<Action, Error> {
         let mut seen = observe::read(self, ctx).await?;
         seen.carrier = Box::pin(order::advance(self, &seen, ctx)).await?;
+        seen.fallback = Box::pin(fallback::advance(self, &seen, ctx)).await?;
         let plan = validate::check(self, &seen);
         write_status(self, status::compute(self, &seen, &plan, ctx.now()), ctx, apply).await?;
-        Ok(Action::requeue(seen.carrier.look_again.unwrap_or(RESYNC).min(RESYNC)))
+        let look_again = [seen.carrier.look_again, seen.fallback.look_again].into_iter().flatten().min();
+        Ok(Action::requeue(look_again.unwrap_or(RESYNC).min(RESYNC)))
     }
 
     async fn cleanup(&self, ctx: &Context, _: &Applier) -> Result<Cleanup, Error> {

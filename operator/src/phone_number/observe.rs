@@ -8,7 +8,9 @@ use voxplane_store::resources::ResourceKind;
 use voxplane_telephony::E164;
 
 use super::answers::Named;
+use super::fallback::FallbackPart;
 use super::order::CarrierPart;
+use crate::caller_ids;
 use crate::context::Context;
 use crate::error::Error;
 use crate::home::{self, Home};
@@ -30,6 +32,12 @@ pub struct Observed {
     pub claimed: BTreeSet<E164>,
     /// How far the carrier is.
     pub carrier: CarrierPart,
+    /// What the carrier was told about its fallback.
+    pub fallback: FallbackPart,
+    /// Whether its fallback number is one that the tenant has here.
+    pub fallback_is_own: bool,
+    /// The number that those who are called see, or why there is none; `None`: no calls are placed with it.
+    pub caller_id: Option<Result<E164, Problem>>,
     /// The agents it names, as far as they exist.
     pub agents: Named,
     /// Its carrier connection in LiveKit; `None`: nothing is known yet.
@@ -40,7 +48,7 @@ pub struct Observed {
     pub database_problem: Option<String>,
 }
 
-/// Reads everything but the carrier's part, see [`super::order::advance`].
+/// Reads everything but the carrier's part, see [`super::order::advance`] and [`super::fallback::advance`].
 ///
 /// # Errors
 /// When the database fails.
@@ -60,6 +68,12 @@ pub async fn read(number: &PhoneNumber, ctx: &Context) -> Result<Observed, Error
     Ok(Observed {
         home,
         identity,
+        caller_id: e164.as_ref().and_then(|e164| caller_ids::caller_id(number, e164, &claims)),
+        fallback: FallbackPart::default(),
+        fallback_is_own: number.spec.fallback_number.as_deref().is_some_and(|fallback| {
+            let holder = E164::parse(fallback).ok().and_then(|fallback| claims.holder(&fallback));
+            holder.is_some_and(|holder| holder.namespace == own.namespace)
+        }),
         holds: e164.is_some_and(|e164| claims.holder(&e164) == Some(&own)),
         claimed: claims.of_others(&own),
         carrier: CarrierPart::default(),

@@ -2,8 +2,8 @@
 
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
-use voxplane_crds::conditions::{self, Desired, reasons, types};
-use voxplane_crds::phone_number::{OrderState as Shown, OrderStatus};
+use voxplane_crds::conditions::{self, Desired, Status, reasons, types};
+use voxplane_crds::phone_number::{OrderState as Shown, OrderStatus, OutboundStatus};
 use voxplane_crds::{PhoneNumber, PhoneNumberStatus};
 use voxplane_store::number_orders::{NumberOrder, OrderState};
 use voxplane_telephony::market::Reference;
@@ -14,7 +14,7 @@ use super::validate::Valid;
 use crate::claims::Refusal;
 use crate::home::Home;
 use crate::identity::Identity;
-use crate::status::{Judgement, begin};
+use crate::status::{Judgement, Problem, begin};
 
 /// Longest text of `status.order.message`.
 const LONGEST_MESSAGE: usize = 1_024;
@@ -57,6 +57,8 @@ pub fn compute(
         status.order = seen.carrier.order.as_ref().map(order_status);
     }
     answers::tell(&mut status, number, &seen.agents);
+    status.outbound = outbound_status(number, seen, plan);
+    status.fallback = seen.fallback.told.clone();
     status
 }
 
@@ -99,12 +101,22 @@ fn judge(number: &PhoneNumber, seen: &Observed, valid: &Valid) -> (Judgement, De
     if let Some(problem) = answers::missing(number, &seen.agents) {
         judgement.resolved = problem.as_condition(types::RESOLVED_REFS);
     }
-    if let Some(problem) = &valid.account {
+    if let Some(Err(problem)) = &seen.caller_id {
         judgement.resolved = problem.as_condition(types::RESOLVED_REFS);
     }
-    judgement.programmed = match &valid.carrier {
+    if let Some(problem) = valid.account.as_ref().or(seen.fallback.account.as_ref()) {
+        judgement.resolved = problem.as_condition(types::RESOLVED_REFS);
+    }
+    let programmed = match &valid.carrier {
         Some(problem) => problem.as_condition(types::PROGRAMMED),
         None => programmed(number, seen, valid),
+    };
+    // Calls to the number come first: what stands in their way is told before what stands in the way of the rest.
+    judgement.programmed = match programmed.status {
+        Status::True => calling(number, seen)
+            .or_else(|| seen.fallback.problem.clone())
+            .map_or(programmed, |problem| problem.as_condition(types::PROGRAMMED)),
+        _ => programmed,
     };
     let bound = answers::bound(number, &seen.agents);
     let schedule = answers::schedule(number, seen).map(|problem| problem.as_condition(types::READY));
@@ -137,6 +149,42 @@ fn programmed(number: &PhoneNumber, seen: &Observed, valid: &Valid) -> Desired {
         ),
         Some(_) => no(reasons::PENDING, "the number is being put on the trunk of its carrier connection"),
     }
+}
+
+/// What stands in the way of calls that are placed with the number, if they may be.
+fn calling(number: &PhoneNumber, seen: &Observed) -> Option<Problem> {
+    let Some(Ok(caller_id)) = &seen.caller_id else { return None };
+    let home = seen.home.as_ref().ok()?;
+    let carrier = &number.spec.carrier;
+    let connection = home.agency.spec.carriers.iter().find(|connection| connection.name == *carrier)?;
+    if connection.outbound.is_none() {
+        let message = format!(
+            "spec.outbound: carrier connection {carrier:?} places no calls: the agency adds outbound under spec.carriers[], \
+             or take spec.outbound out"
+        );
+        return Some(Problem::new(reasons::OUTBOUND_NOT_ALLOWED, message));
+    }
+    // Not known just after a start: what was said stays.
+    let livekit = seen.connection.as_ref()?;
+    match &livekit.outbound {
+        Some(trunk) if trunk.caller_ids.contains(caller_id) => None,
+        _ if livekit.outbound_problem.is_some() => Some(Problem::new(
+            reasons::LIVEKIT_ERROR,
+            "the outbound trunk of the carrier connection could not be made or changed: see the agency's status",
+        )),
+        _ => Some(Problem::new(
+            reasons::PENDING,
+            "the number is being put on the outbound trunk of its carrier connection; if that lasts, see the agency's \
+             status",
+        )),
+    }
+}
+
+fn outbound_status(number: &PhoneNumber, seen: &Observed, plan: &Result<Valid, Refusal>) -> Option<OutboundStatus> {
+    let (Some(Ok(caller_id)), Ok(_)) = (&seen.caller_id, plan) else { return None };
+    let Some(connection) = &seen.connection else { return number.status.as_ref()?.outbound.clone() };
+    let trunk = connection.outbound.as_ref().filter(|trunk| trunk.caller_ids.contains(caller_id))?;
+    Some(OutboundStatus { caller_id: caller_id.as_str().to_owned(), trunk_id: trunk.trunk_id.clone() })
 }
 
 fn was_programmed(number: &PhoneNumber) -> bool {

@@ -3,18 +3,20 @@
 use std::collections::BTreeSet;
 
 use uuid::Uuid;
+use voxplane_crds::agency::Outbound;
 use voxplane_crds::conditions::{self, Desired, reasons, types};
-use voxplane_crds::phone_number::NumberSearch;
+use voxplane_crds::phone_number::{FallbackState, FallbackStatus, NumberSearch};
 use voxplane_crds::{PhoneNumber, PhoneNumberStatus};
 use voxplane_store::number_orders::{NumberOrder, OrderProblem, OrderState};
 use voxplane_telephony::E164;
 
 use super::answers::Named;
+use super::fallback::FallbackPart;
 use super::observe::Observed;
 use super::order::{CarrierPart, by_area};
 use super::{status, validate};
 use crate::identity::Identity;
-use crate::livekit::Connection;
+use crate::livekit::{CallingTrunk, Connection};
 use crate::status::Problem;
 use crate::testing::{accepted, agent, condition, home, now, number, object};
 
@@ -33,6 +35,9 @@ fn seen() -> Observed {
         holds: true,
         claimed: BTreeSet::new(),
         carrier: CarrierPart::default(),
+        fallback: FallbackPart::default(),
+        fallback_is_own: false,
+        caller_id: None,
         agents: [("receptionist".to_owned(), receptionist)].into(),
         connection: Some(Connection {
             carrier: "main".to_owned(),
@@ -76,6 +81,73 @@ fn a_second_claim_is_refused_without_a_word_about_the_first() {
             assert!(!condition.message.contains(word), "{}", condition.message);
         }
     }
+}
+
+/// What is seen of a number with which calls may be placed.
+fn calling() -> Observed {
+    let caller_id = E164::parse("+15550100").unwrap();
+    let mut seen = Observed { caller_id: Some(Ok(caller_id.clone())), ..seen() };
+    let connection = &mut seen.home.as_mut().unwrap().agency.spec.carriers[0];
+    connection.outbound = Some(Outbound { address: Some("sip.example.com".to_owned()), ..Outbound::default() });
+    let trunk = CallingTrunk { trunk_id: "ST_out".to_owned(), caller_ids: BTreeSet::from([caller_id]) };
+    seen.connection.as_mut().unwrap().outbound = Some(trunk);
+    seen
+}
+
+#[test]
+fn a_number_says_over_which_trunk_and_as_whom_calls_are_placed() {
+    let status = said(&calling());
+    assert_eq!(condition(&status, types::READY).0, "True");
+    let outbound = status.outbound.clone().unwrap();
+    assert_eq!((outbound.caller_id.as_str(), outbound.trunk_id.as_str()), ("+15550100", "ST_out"));
+    assert_eq!(said(&seen()).outbound, None, "no calls are placed with it");
+    assert_eq!(said(&Observed { holds: false, ..calling() }).outbound, None, "another has the number");
+    // Just after a start what was said stays.
+    let mut number = subject();
+    number.status = Some(status);
+    let young = Observed { connection: None, ..calling() };
+    let status = told(&number, &young);
+    assert_eq!(status.outbound, Some(outbound));
+    assert_eq!(condition(&status, types::PROGRAMMED).0, "True");
+}
+
+#[test]
+fn what_keeps_calls_from_being_placed_is_named_and_calls_are_taken_all_the_same() {
+    let mut closed = calling();
+    closed.home.as_mut().unwrap().agency.spec.carriers[0].outbound = None;
+    let mut failing = calling();
+    let connection = failing.connection.as_mut().unwrap();
+    (connection.outbound, connection.outbound_problem) = (None, Some("refused".to_owned()));
+    let mut young = calling();
+    young.connection.as_mut().unwrap().outbound.as_mut().unwrap().caller_ids.clear();
+    for (seen, reason) in
+        [(closed, reasons::OUTBOUND_NOT_ALLOWED), (failing, reasons::LIVEKIT_ERROR), (young, reasons::PENDING)]
+    {
+        let status = said(&seen);
+        assert_eq!(condition(&status, types::PROGRAMMED), ("False".into(), reason.into()));
+        assert_eq!(condition(&status, types::ACCEPTED).0, "True", "the API lets callers in by this");
+        assert_eq!(status.trunk_id.as_deref(), Some("ST_1"));
+    }
+    let foreign = Problem::new(reasons::REF_NOT_FOUND, "spec.outbound.callerId: no");
+    let status = said(&Observed { caller_id: Some(Err(foreign)), ..calling() });
+    assert_eq!(condition(&status, types::RESOLVED_REFS), ("False".into(), reasons::REF_NOT_FOUND.into()));
+    assert_eq!((status.outbound, status.trunk_id.as_deref()), (None, Some("ST_1")));
+}
+
+#[test]
+fn what_the_carrier_was_told_about_the_fallback_is_shown_and_what_it_was_not_is_told() {
+    let fallback =
+        FallbackStatus { number: "+15550199".to_owned(), carrier: "main".to_owned(), state: FallbackState::Set };
+    let part = FallbackPart { told: Some(fallback.clone()), ..FallbackPart::default() };
+    let status = said(&Observed { fallback: part.clone(), ..seen() });
+    assert_eq!((condition(&status, types::READY).0.as_str(), status.fallback), ("True", Some(fallback)));
+    let problem = Some(Problem::new(reasons::FALLBACK_NOT_POSSIBLE, "no"));
+    let status = said(&Observed { fallback: FallbackPart { problem, ..FallbackPart::default() }, ..seen() });
+    assert_eq!(condition(&status, types::PROGRAMMED), ("False".into(), reasons::FALLBACK_NOT_POSSIBLE.into()));
+    assert_eq!(condition(&status, types::ACCEPTED).0, "True");
+    let account = Some(Problem::new(reasons::REF_NOT_FOUND, "no Secret"));
+    let status = said(&Observed { fallback: FallbackPart { account, ..part }, ..seen() });
+    assert_eq!(condition(&status, types::RESOLVED_REFS), ("False".into(), reasons::REF_NOT_FOUND.into()));
 }
 
 #[test]

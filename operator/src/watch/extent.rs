@@ -84,7 +84,7 @@ pub fn agent(agent: &VoiceAgent) -> impl PartialEq + use<> {
 /// What an agency and other claimants read of a phone number.
 pub fn number(number: &PhoneNumber) -> impl PartialEq + use<> {
     let id = number.status.as_ref().and_then(|status| status.id.clone());
-    (number.number().map(str::to_owned), number.spec.carrier.clone(), id)
+    (number.number().map(str::to_owned), number.spec.carrier.clone(), id, number.outbound().cloned())
 }
 
 /// What agents read of the Deployment of their pool.
@@ -117,6 +117,7 @@ mod tests {
     use crate::testing;
     use voxplane_crds::conditions::{Desired, reasons};
     use voxplane_crds::names::PoolId;
+    use voxplane_crds::phone_number::NumberOutbound;
 
     fn status_of(agent: &VoiceAgent, pool: &str, replicas: i32) -> VoiceAgent {
         let mut agent = agent.clone();
@@ -163,6 +164,22 @@ mod tests {
             other.status.clone_from(&one.status);
             assert_eq!(of(&other), Extent::Meaning, "{spec}");
         }
+    }
+
+    #[test]
+    fn whom_a_number_names_is_nothing_to_its_agency_and_what_it_shows_is() {
+        let one = testing::number("vx-a--t", "main", "+15550100");
+        let change = |change: &dyn Fn(&mut voxplane_crds::phone_number::PhoneNumberSpec)| {
+            let mut after = one.clone();
+            after.metadata.generation = Some(2);
+            change(&mut after.spec);
+            extent(Some(&one), &after, false, number)
+        };
+        assert_eq!(change(&|spec| spec.agent_ref.name = "other".to_owned()), Extent::Detail);
+        assert_eq!(change(&|spec| spec.fallback_number = Some("+15550199".to_owned())), Extent::Detail);
+        assert_eq!(change(&|spec| spec.outbound = Some(NumberOutbound::default())), Extent::Detail);
+        let shown = NumberOutbound { enabled: true, caller_id: None };
+        assert_eq!(change(&|spec| spec.outbound = Some(shown.clone())), Extent::Meaning);
     }
 
     #[test]

@@ -4,8 +4,8 @@ use reqwest::Url;
 use secrecy::SecretString;
 
 use super::{
-    AvailableNumber, Http, MarketError, NumberMarket, NumberSearch, OrderState, Ordered, OwnedNumber, PlacedOrder,
-    Reference, Route,
+    AvailableNumber, Fallback, Http, MarketError, NumberMarket, NumberSearch, OrderState, Ordered, OwnedNumber,
+    PlacedOrder, Reference, Route,
 };
 use crate::carrier::CarrierKind;
 use crate::e164::E164;
@@ -162,6 +162,14 @@ impl NumberMarket for Market {
 
     async fn route(&self, number: &OwnedNumber, route: &Route) -> Result<(), MarketError> {
         ask!(self, route(number, route))
+    }
+
+    async fn fallback(&self, number: &OwnedNumber) -> Result<Fallback, MarketError> {
+        ask!(self, fallback(number))
+    }
+
+    async fn set_fallback(&self, number: &OwnedNumber, to: Option<&E164>) -> Result<(), MarketError> {
+        ask!(self, set_fallback(number, to))
     }
 
     async fn release(&self, number: &OwnedNumber) -> Result<(), MarketError> {

@@ -11,6 +11,7 @@ mod account;
 pub(crate) mod answer;
 pub(crate) mod censor;
 mod error;
+mod fallback;
 pub(crate) mod http;
 mod reference;
 mod search;
@@ -20,6 +21,7 @@ use std::future::Future;
 pub use account::{CredentialsError, Market};
 pub(crate) use account::{endpoint, required};
 pub use error::{BoxError, MarketError};
+pub use fallback::Fallback;
 pub use http::Http;
 pub use reference::{Reference, ReferenceError};
 pub use search::{NumberSearch, SearchError};
@@ -78,6 +80,23 @@ pub trait NumberMarket: Send + Sync {
     /// Sends the number's calls to us. Doing it again changes nothing.
     fn route(&self, number: &OwnedNumber, route: &Route) -> impl Future<Output = Result<(), MarketError>> + Send;
 
+    /// Where the number's calls go while our SIP host does not answer.
+    fn fallback(&self, number: &OwnedNumber) -> impl Future<Output = Result<Fallback, MarketError>> + Send {
+        let _ = number;
+        async { Err(no_fallback()) }
+    }
+
+    /// Sends the number's calls to another number while our SIP host does not answer; none: nowhere. Doing it again changes
+    /// nothing.
+    fn set_fallback(
+        &self,
+        number: &OwnedNumber,
+        to: Option<&E164>,
+    ) -> impl Future<Output = Result<(), MarketError>> + Send {
+        let _ = (number, to);
+        async { Err(no_fallback()) }
+    }
+
     /// Gives the number back, for good: the carrier may sell it to somebody else. A number that is gone already is fine.
     fn release(&self, number: &OwnedNumber) -> impl Future<Output = Result<(), MarketError>> + Send;
 }
@@ -85,6 +104,10 @@ pub trait NumberMarket: Send + Sync {
 fn one_by_one() -> MarketError {
     let message = "orders of this carrier name a number".to_owned();
     MarketError::Refused { status: 400, code: None, message }
+}
+
+fn no_fallback() -> MarketError {
+    MarketError::ByHand { message: "this carrier has no request that says where calls go while nobody answers" }
 }
 
 /// An order in the account's list.

@@ -8,6 +8,7 @@
 
 mod orders;
 mod search;
+mod voice;
 mod wire;
 
 use reqwest::{Method, RequestBuilder, Url};
@@ -18,8 +19,8 @@ use serde_json::json;
 use crate::e164::E164;
 use crate::market::http::Effect;
 use crate::market::{
-    AvailableNumber, CredentialsError, Http, MarketError, NumberMarket, NumberSearch, OrderState, Ordered, OwnedNumber,
-    Reference, Route, endpoint, required,
+    AvailableNumber, CredentialsError, Fallback, Http, MarketError, NumberMarket, NumberSearch, OrderState, Ordered,
+    OwnedNumber, Reference, Route, endpoint, required,
 };
 use wire::{Data, Page, PhoneNumber, complaint};
 
@@ -39,6 +40,13 @@ pub const SIGNALLING: [&str; 10] = [
     "185.246.42.128", // Middle East
     "185.246.42.129",
 ];
+
+/// The host that takes the calls of its customers, in the USA:
+/// <https://developers.telnyx.com/docs/voice/sip-trunking/routing/failover-and-retries>, which names the other regions', too.
+pub const TERMINATION: &str = "sip.telnyx.com";
+/// With a user name, calls from LiveKit need it here, too:
+/// <https://developers.telnyx.com/docs/voice/sip-trunking/livekit-configuration-guide>.
+pub const USERNAME_HEADER: &str = "X-Telnyx-Username";
 
 const API: &str = "https://api.telnyx.com";
 /// Pages of a list that are read; the filters leave one.
@@ -150,6 +158,14 @@ impl NumberMarket for TelnyxMarket {
         } else {
             Err(MarketError::Protocol { message: "the number does not have the connection it was given".to_owned() })
         }
+    }
+
+    async fn fallback(&self, number: &OwnedNumber) -> Result<Fallback, MarketError> {
+        voice::fallback(self, number).await
+    }
+
+    async fn set_fallback(&self, number: &OwnedNumber, to: Option<&E164>) -> Result<(), MarketError> {
+        voice::set_fallback(self, number, to).await
     }
 
     /// <https://developers.telnyx.com/api-reference/phone-number-configurations/delete-a-phone-number>

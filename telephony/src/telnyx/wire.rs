@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use crate::e164::E164;
 use crate::market::answer::Complaint;
-use crate::market::{AvailableNumber, MarketError, OwnedNumber};
+use crate::market::{AvailableNumber, Fallback, MarketError, OwnedNumber};
 
 /// An error answer: <https://developers.telnyx.com/development/api-fundamentals/api-errors>.
 #[derive(Deserialize)]
@@ -158,6 +158,40 @@ impl PhoneNumber {
     }
 }
 
+/// Voice settings of a number.
+#[derive(Deserialize)]
+pub(super) struct VoiceSettings {
+    #[serde(default)]
+    call_forwarding: Option<CallForwarding>,
+}
+
+/// Call forwarding. `forwards_to` must be set for it to have an effect, and it is on unless it is turned off.
+#[derive(Deserialize)]
+struct CallForwarding {
+    #[serde(default)]
+    call_forwarding_enabled: Option<bool>,
+    #[serde(default)]
+    forwards_to: Option<String>,
+    #[serde(default)]
+    forwarding_type: Option<String>,
+}
+
+/// As Telnyx's present clients write it. The page on failover and older clients have an underscore.
+pub(super) const ON_FAILURE: &str = "on-failure";
+
+impl VoiceSettings {
+    pub(super) fn fallback(self) -> Fallback {
+        let Some(forwarding) = self.call_forwarding else { return Fallback::None };
+        let to = forwarding.forwards_to.filter(|to| !to.is_empty());
+        let kind = forwarding.forwarding_type.filter(|kind| !kind.is_empty()).map(|kind| kind.replace('_', "-"));
+        match (forwarding.call_forwarding_enabled.unwrap_or(true), to, kind.as_deref()) {
+            (false, ..) | (_, None, _) | (_, _, None) => Fallback::None,
+            (true, Some(to), Some(ON_FAILURE)) => E164::parse(&to).map_or(Fallback::Other, Fallback::To),
+            (true, Some(_), Some(_)) => Fallback::Other,
+        }
+    }
+}
+
 fn e164(text: &str) -> Result<E164, MarketError> {
     E164::parse(text).map_err(|error| MarketError::Protocol { message: format!("a phone_number is none: {error}") })
 }
@@ -192,6 +226,33 @@ mod tests {
             let body = format!(r#"{{"id": "1", "phone_number": "+14045550100", "status": "{status}"}}"#);
             assert_eq!(serde_json::from_str::<PhoneNumber>(&body).unwrap().is_ours(), ours, "{status}");
         }
+    }
+
+    #[test]
+    fn forwarding_is_read_as_the_reference_says_it_works() {
+        let number = |text: &str| Fallback::To(E164::parse(text).unwrap());
+        for (forwarding, fallback) in [
+            ("null", Fallback::None),
+            (
+                r#"{"call_forwarding_enabled": true, "forwards_to": "", "forwarding_type": "on-failure"}"#,
+                Fallback::None,
+            ),
+            (
+                r#"{"call_forwarding_enabled": true, "forwards_to": "+13035559123", "forwarding_type": null}"#,
+                Fallback::None,
+            ),
+            (
+                r#"{"call_forwarding_enabled": false, "forwards_to": "+13035559123", "forwarding_type": "on-failure"}"#,
+                Fallback::None,
+            ),
+            (r#"{"forwards_to": "+13035559123", "forwarding_type": "on-failure"}"#, number("+13035559123")),
+            (r#"{"forwards_to": "+13035559123", "forwarding_type": "on_failure"}"#, number("+13035559123")),
+            (r#"{"forwards_to": "+13035559123", "forwarding_type": "always"}"#, Fallback::Other),
+        ] {
+            let body = format!(r#"{{"id": "1", "call_forwarding": {forwarding}}}"#);
+            assert_eq!(serde_json::from_str::<VoiceSettings>(&body).unwrap().fallback(), fallback, "{forwarding}");
+        }
+        assert_eq!(serde_json::from_str::<VoiceSettings>("{}").unwrap().fallback(), Fallback::None);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 mod buying;
 mod failures;
+mod fallback;
 mod goto_connect;
 mod peculiar;
 

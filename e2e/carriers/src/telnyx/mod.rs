@@ -3,6 +3,7 @@
 mod available;
 mod numbers;
 mod orders;
+mod voice;
 
 use std::collections::HashMap;
 
@@ -28,6 +29,7 @@ pub(crate) fn router(world: Shared) -> Router {
         .route("/v2/number_orders/{id}", get(orders::retrieve))
         .route("/v2/phone_numbers", get(numbers::list))
         .route("/v2/phone_numbers/{id}", patch(numbers::update).delete(numbers::delete).get(numbers::retrieve))
+        .route("/v2/phone_numbers/{id}/voice", get(voice::retrieve).patch(voice::update))
         .fallback(nowhere)
         .layer(middleware::from_fn(authenticate))
         .with_state(world)

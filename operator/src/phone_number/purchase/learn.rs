@@ -319,13 +319,14 @@ fn later(order: &NumberOrder, now: Timestamp) -> Timestamp {
     now.checked_add(wait).unwrap_or(now)
 }
 
-fn backoff(failures: i32) -> SignedDuration {
+/// How long to wait after so many failures in a row.
+pub(in crate::phone_number) fn backoff(failures: i32) -> SignedDuration {
     let doubled = 2_i32.saturating_pow(failures.clamp(0, 16).unsigned_abs());
     FIRST_WAIT.checked_mul(doubled).unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT)
 }
 
 /// In one word, for conditions.
-fn reason(error: &MarketError) -> &'static str {
+pub(in crate::phone_number) fn reason(error: &MarketError) -> &'static str {
     match error {
         MarketError::Refused { .. } | MarketError::ByHand { .. } => reasons::CARRIER_REFUSED,
         MarketError::NoneForSale => reasons::NO_NUMBER_FOUND,
