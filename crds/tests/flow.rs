@@ -1,13 +1,16 @@
 //! Flows that can be followed, and what is said about those that cannot.
 // Helpers of tests may panic as the tests themselves may.
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::needless_pass_by_value)]
+
+use std::fs;
+use std::path::Path;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use voxplane_crds::flow::{self, graph};
 use voxplane_crds::variables::Names;
 use voxplane_crds::voice_agent::Flow;
-use voxplane_crds::{VoiceAgent, VoiceAgentSpec};
+use voxplane_crds::{AgencySpec, TenantSpec, VoiceAgent, VoiceAgentSpec, effective, texts};
 
 fn check(start: &str, nodes: &[Value]) -> Vec<String> {
     let flow: Flow = serde_json::from_value(json!({"start": start, "nodes": nodes})).unwrap();
@@ -181,6 +184,37 @@ fn the_definition_refuses_what_it_can_see() {
     ] {
         assert!(refused(&bad).contains(words), "{bad}: {}", refused(&bad));
     }
+}
+
+/// Nothing is wrong with a VoiceAgent that people are shown.
+fn is_well(file: &str, yaml: &str) {
+    let agent: VoiceAgent = serde_yaml_ng::from_str(yaml).unwrap();
+    agent.validate_cel().unwrap_or_else(|errors| panic!("{file}: {errors}"));
+    let names = Names::of(&agent.spec);
+    let (agency, tenant) = (AgencySpec::default(), TenantSpec::default());
+    let mut faults = texts::check(&effective(&agency, &tenant, &agent.spec), &names);
+    faults.extend(agent.spec.flow.iter().flat_map(|flow| flow::check(flow, &names)));
+    assert!(faults.is_empty(), "{file}: {faults:#?}");
+}
+
+#[test]
+fn the_samples_and_the_page_about_flows_can_be_followed() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut flows = 0;
+    for scenario in fs::read_dir(root.join("manifests/samples")).unwrap() {
+        for file in fs::read_dir(scenario.unwrap().path()).unwrap() {
+            let path = file.unwrap().path();
+            let text = fs::read_to_string(&path).unwrap();
+            if text.contains("kind: VoiceAgent\n") {
+                is_well(&path.display().to_string(), &text);
+                flows += usize::from(text.contains("\n  flow:"));
+            }
+        }
+    }
+    assert!(flows > 0, "no sample has a flow");
+    let page = fs::read_to_string(root.join("docs/flows.md")).unwrap();
+    let yaml = page.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    is_well("docs/flows.md", yaml);
 }
 
 /// Any graph of a few nodes.

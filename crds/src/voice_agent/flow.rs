@@ -181,12 +181,12 @@ pub struct Listen {
     pub max_length: Option<i32>,
     /// What counts as yes. Omitted: `yes`, `yeah`, `yes please`, `correct` and `right`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 16), inner(length(min = 1, max = 100)))]
+    #[schemars(length(min = 1, max = 16), inner(length(min = 1, max = 100)))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub yes_phrases: Vec<String>,
     /// What counts as no. Omitted: `no`, `nope`, `no thank you` and `wrong`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 16), inner(length(min = 1, max = 100)))]
+    #[schemars(length(min = 1, max = 16), inner(length(min = 1, max = 100)))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub no_phrases: Vec<String>,
     /// Whether the caller may answer before the question is over, if `bargeIn` lets them at all. Keys may always be
@@ -291,7 +291,7 @@ pub struct MenuOption {
     pub key: Option<String>,
     /// Words that choose it, wherever they are in what the caller says. Omitted: it is chosen by its key only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 10), inner(length(min = 1, max = 100)))]
+    #[schemars(length(min = 1, max = 10), inner(length(min = 1, max = 100)))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub phrases: Vec<String>,
     /// Id of the node that follows.
@@ -368,7 +368,7 @@ pub struct Talk {
     pub instructions: Option<String>,
     /// What the caller says to go on to `next`: a turn that is, or ends with, one of these. Omitted: nothing they say.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 16), inner(length(min = 1, max = 100)))]
+    #[schemars(length(min = 1, max = 16), inner(length(min = 1, max = 100)))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub phrases: Vec<String>,
     /// Answers after which the flow goes on to `next`. Omitted: any number.
