@@ -180,15 +180,16 @@ impl Placer {
 
     /// Places the caller of a room that has no call yet. Never leaves a caller without an answer.
     pub async fn place(&self, room: &str) -> Outcome {
-        self.settle(room, OnFailure::CleanUp, self.try_place(room)).await
+        self.settle(room, OnFailure::CleanUp, Box::pin(self.try_place(room))).await
     }
 
     /// Places an unanswered call again whose pod was lost.
     pub async fn place_again(&self, call: &LiveCall) -> Outcome {
-        self.settle(&call.room, OnFailure::CleanUp, self.try_again(call)).await
+        self.settle(&call.room, OnFailure::CleanUp, Box::pin(self.try_again(call))).await
     }
 
-    /// One attempt at a room, unless there is one already; counted, and bounded in time.
+    /// One attempt at a room, unless there is one already; counted, and bounded in time. Attempts come on the heap: they
+    /// hold everything a placement holds.
     async fn settle(
         &self,
         room: &str,
@@ -197,8 +198,7 @@ impl Placer {
     ) -> Outcome {
         let Some(_in_hand) = self.take(room) else { return Outcome::Duplicate };
         let started = Instant::now();
-        // On the heap: it holds everything a placement holds.
-        let result = match timeout(PLACEMENT_BUDGET, Box::pin(attempt)).await {
+        let result = match timeout(PLACEMENT_BUDGET, attempt).await {
             Ok(result) => result,
             Err(_) => Err(PlaceError::TooSlow),
         };

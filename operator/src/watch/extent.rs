@@ -118,6 +118,7 @@ mod tests {
     use voxplane_crds::conditions::{Desired, reasons};
     use voxplane_crds::names::PoolId;
     use voxplane_crds::phone_number::NumberOutbound;
+    use voxplane_crds::refs::LocalRef;
 
     fn status_of(agent: &VoiceAgent, pool: &str, replicas: i32) -> VoiceAgent {
         let mut agent = agent.clone();
@@ -175,7 +176,7 @@ mod tests {
             change(&mut after.spec);
             extent(Some(&one), &after, false, number)
         };
-        assert_eq!(change(&|spec| spec.agent_ref.name = "other".to_owned()), Extent::Detail);
+        assert_eq!(change(&|spec| spec.agent_ref = Some(LocalRef::new("other"))), Extent::Detail);
         assert_eq!(change(&|spec| spec.fallback_number = Some("+15550199".to_owned())), Extent::Detail);
         assert_eq!(change(&|spec| spec.outbound = Some(NumberOutbound::default())), Extent::Detail);
         let shown = NumberOutbound { enabled: true, caller_id: None };

@@ -76,7 +76,7 @@ impl Placer {
             debug!(call.id = %id, "a call was handed over, but not to this replica");
             return Outcome::Deferred;
         }
-        self.settle(&call.room, OnFailure::Leave, self.try_handed_over(&call)).await
+        self.settle(&call.room, OnFailure::Leave, Box::pin(self.try_handed_over(&call))).await
     }
 
     /// The call, if it still waits for somebody.

@@ -145,6 +145,6 @@ impl Programming {
     }
 
     fn wanted(&self, numbers: BTreeSet<E164>) -> Wanted {
-        Wanted { carrier: CARRIER.to_owned(), access: Access::Known(self.carrier.clone()), numbers }
+        Wanted { carrier: CARRIER.to_owned(), access: Access::Known(self.carrier.clone()), numbers, outbound: None }
     }
 }
