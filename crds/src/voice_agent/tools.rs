@@ -46,12 +46,10 @@ pub struct Tool {
     /// The request to make. Omitted: see `builtin`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub http: Option<HttpTool>,
-    /// Something the platform does. `EndCall`: the agent takes its leave and hangs up. Omitted: see `http`.
+    /// Something the platform does. Omitted: see `http`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub builtin: Option<BuiltinTool>,
-    /// What doing it twice would do. `Read`: nothing is changed. `Idempotent`: the same again. `Once`: something else,
-    /// so it is never done twice. Whatever is not `Read` is written into the call's ledger before it is done. Omitted:
-    /// by the method: `Read` for GET, `Idempotent` for PUT and DELETE, `Once` for POST and PATCH.
+    /// What doing it twice would do. Omitted: what its method says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effect: Option<Effect>,
     /// What the agent says around it.
@@ -63,14 +61,18 @@ pub struct Tool {
     pub enabled: bool,
 }
 
-/// What the platform itself can do for an agent.
+/// Something the platform does. `EndCall`: the agent takes its leave and hangs up. Omitted: see `http`.
+// This text, not the field's, is what the schema of an optional enum shows.
 #[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum BuiltinTool {
-    /// `EndCall`: the agent takes its leave and hangs up. Omitted: see `http`.
+    /// Takes leave and hangs up.
     EndCall,
 }
 
-/// What doing it twice would do.
+/// What doing it twice would do. `Read`: nothing is changed. `Idempotent`: the same again. `Once`: something else, so it
+/// is never done twice. Whatever is not `Read` is written into the call's ledger before it is done. Omitted: by the
+/// method: `Read` for GET, `Idempotent` for PUT and DELETE, `Once` for POST and PATCH.
+// This text, not the field's, is what the schema of an optional enum shows.
 #[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Effect {
     /// Nothing: it only reads.
