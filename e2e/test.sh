@@ -63,12 +63,16 @@ unit() {
     environment || return
     local result=0
     run units "-" || result=1
-    run tests "-call,livekit,teardown,purchase" || result=1
+    run tests "-call,livekit,teardown,purchase,deletion" || result=1
     return $result
 }
 
 # The longest of them, hundreds of crashes: they take the time that others leave.
 crashes() { chrt --idle --pid 0 $BASHPID 2>/dev/null; environment && run tests purchase; }
+
+# Operators against the lab's own control plane and LiveKit. The lab's operator, which comes later, would work on their
+# objects, too, and the namespaces they leave behind would take the time of real audio.
+deletions() { environment && run tests deletion; }
 
 # Real audio, one call at a time: it would miss its ticks beside others.
 media() { environment && run tests "livekit,call" --test-threads=1; }
@@ -123,7 +127,9 @@ beside "clippy" clippy
 if stage "lab: parts" lab up --only cluster,postgres,livekit; then
     stage "generated files" generated
     beside "crash tests" crashes
+    beside "crash tests of deletions" deletions
     stage "unit and component tests" unit
+    gather "crash tests of deletions"
     stage "media and whole calls" media
     stage "lab about itself" root_tests
 else
