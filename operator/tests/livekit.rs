@@ -1,7 +1,7 @@
 //! What is programmed for an agency stands in a real LiveKit as it was wanted: the next look finds nothing to do, somebody's
 //! hand is noticed, and at the end nothing is left.
 //!
-//! `cargo test -p voxplane-operator --features livekit-tests --test livekit` with `VOXPLANE_TEST_LIVEKIT_URL`, `…_KEY` and
+//! `cargo test -p voxplane-operator --features test-livekit --test livekit` with `VOXPLANE_TEST_LIVEKIT_URL`, `…_KEY` and
 //! `…_SECRET` of a server used for tests only.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, its helpers too")]

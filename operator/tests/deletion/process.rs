@@ -16,8 +16,10 @@ use voxplane_operator::database::Database;
 use voxplane_operator::events::Events;
 use voxplane_operator::identity::Ids;
 use voxplane_operator::kind;
+use voxplane_operator::knowledge_base::Tools;
 use voxplane_operator::livekit::{LiveKit, Programmed};
 use voxplane_operator::metrics::Metrics;
+use voxplane_operator::phone_number::fallback::memory::Fallbacks;
 use voxplane_operator::pool::Pools;
 use voxplane_operator::watch::{Router, Stores};
 use voxplane_platform::health::Health;
@@ -85,6 +87,7 @@ impl Operator {
             router: Arc::new(Router::new(stores)),
             database,
             carriers: Carriers::default(),
+            fallbacks: Fallbacks::default(),
             livekit: Some(LiveKit::new(&livekit, metrics.clone())),
             programmed: Programmed::default(),
             pools: Pools::default(),
@@ -92,6 +95,7 @@ impl Operator {
             ids: Ids::default(),
             metrics,
             client,
+            knowledge: Tools::new(&settings()).unwrap(),
             settings: settings(),
         });
         let stop = CancellationToken::new();
@@ -127,9 +131,13 @@ fn settings() -> Settings {
             pull_policy: voxplane_operator::config::PullPolicy::Never,
             control_url: "https://voxplane-api.voxplane-system.svc:9443".to_owned(),
             livekit_probe_url: None,
+            tool_cidrs: Vec::new(),
         },
         system_namespace: names::SYSTEM_NAMESPACE.to_owned(),
         egress: Vec::new(),
+        // No model: what is deleted here was found by its words only.
+        models_dir: "/nowhere".into(),
+        knowledge_allowed: Vec::new(),
         instance: "test".to_owned(),
     }
 }
