@@ -168,6 +168,7 @@ mod tests {
         HttpTool { method: method.into(), origin: "https://api.example.com".into(), target, ..HttpTool::default() }
     }
 
+    #[allow(clippy::needless_pass_by_value, reason = "made in place by every test")]
     fn built(tool: &HttpTool, arguments: Value) -> Result<Request, BadUse> {
         let secret = |key: &str| (key == "token").then(|| "s3cret".to_owned());
         build(tool, arguments.as_object().unwrap(), "call-1-1", secret)
