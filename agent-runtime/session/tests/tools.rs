@@ -1,5 +1,7 @@
 //! Tools in virtual time: from the caller's wish to the spoken answer, and everything that comes in between.
 
+#![allow(clippy::unwrap_used, reason = "test code outside of test functions")]
+
 mod common;
 
 use std::cell::RefCell;
@@ -151,14 +153,15 @@ fn a_service_that_never_answers_does_not_end_the_call() {
     assert_eq!(world.ended(), None);
 }
 
-/// The results that each request of the model held, by tool.
-type Seen = Rc<RefCell<Vec<Vec<(String, String)>>>>;
+/// Results that the model read, by generation.
+type Read = Rc<RefCell<Vec<Vec<(String, String)>>>>;
 
 /// Says what it was told last, and asks for `tool` when the caller mentions it.
-fn attentive(tool: &'static str, seen: Seen) -> common::tools::Model {
+fn attentive(tool: &'static str, seen: Read) -> common::tools::Model {
     Box::new(move |messages, may_call| {
         seen.borrow_mut().push(results(messages));
-        match messages.last().map_or("", |last| last.text.as_str()) {
+        let last = messages.last().unwrap();
+        match last.text.as_str() {
             "" => ("It is done.".to_owned(), Vec::new()),
             text if text.contains(tool) && may_call => (String::new(), vec![call(tool, "{}")]),
             _ => ("We close at five.".to_owned(), Vec::new()),

@@ -168,7 +168,12 @@ mod tests {
         HttpTool { method: method.into(), origin: "https://api.example.com".into(), target, ..HttpTool::default() }
     }
 
+<<<<<<< HEAD
     fn built(tool: &HttpTool, arguments: &Value) -> Result<Request, BadUse> {
+=======
+    #[allow(clippy::needless_pass_by_value, reason = "made in place by every test")]
+    fn built(tool: &HttpTool, arguments: Value) -> Result<Request, BadUse> {
+>>>>>>> tools
         let secret = |key: &str| (key == "token").then(|| "s3cret".to_owned());
         build(tool, arguments.as_object().unwrap(), "call-1-1", secret)
     }
