@@ -44,7 +44,7 @@ pub async fn check(target: &Target, options: &Options) -> Result<Found> {
     println!("preflight   context {}", target.context);
     let mut answers = vec![
         Answer { about: "Kubernetes", answer: kubernetes(target).await },
-        Answer { about: "Helm", answer: target.helm.version().await.map_err(text) },
+        Answer { about: "Helm", answer: target.helm.version().await.map_err(|error| text(&error)) },
         Answer { about: "images", answer: images(options) },
         Answer { about: "connections", answer: connections(options) },
     ];
@@ -137,8 +137,8 @@ async fn rights(target: &Target) -> Result<String, String> {
 }
 
 async fn cluster(target: &Target) -> Result<String, String> {
-    let record = target.record().await.map_err(text)?;
-    let definitions = target.definitions().await.map_err(text)?;
+    let record = target.record().await.map_err(|error| text(&error))?;
+    let definitions = target.definitions().await.map_err(|error| text(&error))?;
     ours(record, &definitions)
 }
 
@@ -163,7 +163,7 @@ async fn api_server(target: &Target) -> Result<Vec<u16>> {
     Ok(ports.filter_map(|port| u16::try_from(port).ok()).collect())
 }
 
-fn text(error: anyhow::Error) -> String {
+fn text(error: &anyhow::Error) -> String {
     format!("{error:#}")
 }
 
