@@ -24,8 +24,6 @@ pub enum Plan {
     Whole,
     /// Every one, in the same way.
     Every(Cut),
-    /// Every one, by turns in one way and the other: processes that live for two effects.
-    ByTurns,
     /// The one with this number among those that name one of `of`.
     Only { at: usize, of: &'static [&'static str] },
 }
@@ -34,6 +32,9 @@ pub enum Plan {
 #[derive(Debug)]
 pub struct Fuse {
     plan: Plan,
+    /// Only effects that name one of these are cut off; empty: all. A process that begins does a hundred others, because it
+    /// does not know yet that nothing is to be done.
+    about: Vec<String>,
     state: Mutex<State>,
 }
 
@@ -46,7 +47,12 @@ struct State {
 
 impl Fuse {
     pub fn new(plan: Plan) -> Arc<Self> {
-        Arc::new(Self { plan, state: Mutex::default() })
+        Self::about(plan, &[])
+    }
+
+    pub fn about(plan: Plan, words: &[&str]) -> Arc<Self> {
+        let about = words.iter().map(|word| (*word).to_owned()).collect();
+        Arc::new(Self { plan, about, state: Mutex::default() })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -72,6 +78,9 @@ impl Fuse {
     fn carried_out(&self, effect: &str) -> Option<Cut> {
         let mut state = self.state();
         state.done.push(effect.to_owned());
+        if !self.about.is_empty() && !self.about.iter().any(|word| effect.contains(word)) {
+            return None;
+        }
         let cut = match self.plan {
             Plan::Whole => return None,
             Plan::Only { at, of } => {
@@ -83,8 +92,6 @@ impl Fuse {
                 Cut::Ends
             }
             Plan::Every(cut) => cut,
-            Plan::ByTurns if state.cut.len().is_multiple_of(2) => Cut::AnswerLost,
-            Plan::ByTurns => Cut::Ends,
         };
         state.cut.insert(effect.to_owned()).then_some(cut)
     }
