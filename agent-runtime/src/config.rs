@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Parser;
 use reqwest::Url;
 
-use crate::tools::Egress;
+use voxplane_platform::egress::Egress;
 
 /// Command line and environment.
 #[derive(Debug, Parser)]

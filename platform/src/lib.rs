@@ -9,9 +9,11 @@
 //! | [`health`] | named readiness checks with reasons |
 //! | [`admin`] | the HTTP server for `/healthz`, `/readyz` and `/metrics` |
 //! | [`metrics`] | a Prometheus registry that starts with build information |
+//! | [`egress`] | which addresses requests may go to whose URLs tenants write |
 //! | [`tls`] | the process-wide TLS cryptography provider |
 
 pub mod admin;
+pub mod egress;
 pub mod error_chain;
 pub mod health;
 pub mod metrics;

@@ -5,6 +5,7 @@ use std::path::Path;
 use futures::future::BoxFuture;
 use prometheus_client::registry::Registry as MetricsRegistry;
 use voxplane_control::v1::{Caller, LiveKitAccess, TtsConfig};
+use voxplane_platform::egress::Egress;
 use voxplane_platform::health::Health;
 use voxplane_session::SessionConfig;
 
@@ -15,7 +16,6 @@ use crate::providers::tts::{TtsAudio, TtsProvider, TtsRequest};
 use crate::providers::{ProviderError, Result};
 use crate::slots::Slots;
 use crate::spool::CallKey;
-use crate::tools::Egress;
 
 /// Fails, and panics when it is asked for its name so that the failure can be told.
 struct Broken;

@@ -1,15 +1,10 @@
-//! The connection of tools. Names are resolved here and the connection goes to the very address that was looked at, so
-//! a name cannot mean one thing when it is judged and another when it is used.
+//! The connection of tools, to permitted addresses only.
 
-use std::error::Error;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use reqwest::Url;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-
-use super::Egress;
+use voxplane_platform::egress::{Egress, is_refusal};
 
 /// A connection that takes longer is none.
 const CONNECT_WITHIN: Duration = Duration::from_secs(3);
@@ -20,11 +15,6 @@ pub struct ToolClient {
     http: reqwest::Client,
     egress: Egress,
 }
-
-/// The address is not one that tools may reach.
-#[derive(Debug, thiserror::Error)]
-#[error("the address is not permitted")]
-pub struct NotPermitted;
 
 impl ToolClient {
     /// Connections to what `egress` permits.
@@ -39,7 +29,7 @@ impl ToolClient {
             .redirect(reqwest::redirect::Policy::none())
             // A proxy would resolve names itself.
             .no_proxy()
-            .dns_resolver(Arc::new(Resolver { egress: egress.clone() }))
+            .dns_resolver(egress.resolver())
             .user_agent(concat!("voxplane/", env!("CARGO_PKG_VERSION")))
             .build()?;
         Ok(Self { http, egress })
@@ -55,7 +45,7 @@ impl ToolClient {
             return Err(SendError::NotPermitted);
         }
         self.http.execute(request).await.map_err(|error| {
-            if is_not_permitted(&error) { SendError::NotPermitted } else { SendError::Http(error.without_url()) }
+            if is_refusal(&error) { SendError::NotPermitted } else { SendError::Http(error.without_url()) }
         })
     }
 }
@@ -73,34 +63,4 @@ pub enum SendError {
 
 fn literal(url: &Url) -> Option<IpAddr> {
     url.host_str()?.trim_start_matches('[').trim_end_matches(']').parse().ok()
-}
-
-fn is_not_permitted(error: &reqwest::Error) -> bool {
-    let mut source = error.source();
-    while let Some(cause) = source {
-        if cause.is::<NotPermitted>() {
-            return true;
-        }
-        source = cause.source();
-    }
-    false
-}
-
-struct Resolver {
-    egress: Egress,
-}
-
-impl Resolve for Resolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        let egress = self.egress.clone();
-        Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let permitted: Vec<SocketAddr> = found.filter(|address| egress.permits(address.ip())).collect();
-            if permitted.is_empty() {
-                return Err(NotPermitted.into());
-            }
-            let addresses: Addrs = Box::new(permitted.into_iter());
-            Ok(addresses)
-        })
-    }
 }

@@ -1,18 +1,15 @@
 //! Texts from addresses that tenants choose: fetched within bounds of time and size, from public addresses only.
 
-mod address;
 mod content;
 
-use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
 use ipnet::IpNet;
 use reqwest::{StatusCode, header};
 use url::{Host, Url};
+use voxplane_platform::egress::{Egress, is_refusal};
 
-use self::address::{PublicOnly, is_allowed};
 use crate::document::Format;
 
 /// The most bytes of a text.
@@ -91,16 +88,10 @@ pub enum Fetched {
 }
 
 /// Fetches texts.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Fetcher {
     client: reqwest::Client,
-    allowed: Arc<[IpNet]>,
-}
-
-impl fmt::Debug for Fetcher {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Fetcher").field("allowed", &self.allowed).finish_non_exhaustive()
-    }
+    egress: Egress,
 }
 
 impl Fetcher {
@@ -109,17 +100,17 @@ impl Fetcher {
     /// # Errors
     /// When TLS cannot be set up.
     pub fn new(allowed: Vec<IpNet>) -> reqwest::Result<Self> {
-        let allowed: Arc<[IpNet]> = allowed.into();
+        let egress = Egress::new(allowed);
         let client = reqwest::Client::builder()
             .connect_timeout(Duration::from_secs(5))
             // Each is looked at before it is followed.
             .redirect(reqwest::redirect::Policy::none())
             // A proxy would resolve names itself.
             .no_proxy()
-            .dns_resolver(Arc::new(PublicOnly::new(Arc::clone(&allowed))))
+            .dns_resolver(egress.resolver())
             .user_agent(concat!("voxplane/", env!("CARGO_PKG_VERSION")))
             .build()?;
-        Ok(Self { client, allowed })
+        Ok(Self { client, egress })
     }
 
     /// Fetches a text, unless it is as it was when `known` came with it. `format`: none: as the server says.
@@ -179,7 +170,7 @@ impl Fetcher {
         };
         let host = url.host_str().unwrap_or_default().to_owned();
         match literal {
-            Some(address) if !is_allowed(address, &self.allowed) => Err(FetchError::NotPublic { host }),
+            Some(address) if !self.egress.permits(address) => Err(FetchError::NotPublic { host }),
             _ => Ok(host),
         }
     }
@@ -197,7 +188,7 @@ impl Fetcher {
             }
         }
         request.send().await.map_err(|source| {
-            if address::is_refusal(&source) {
+            if is_refusal(&source) {
                 return FetchError::NotPublic { host: host.to_owned() };
             }
             FetchError::Unreachable { host: host.to_owned(), source: source.without_url() }

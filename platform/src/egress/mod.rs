@@ -1,5 +1,10 @@
-//! Which addresses a tool's request may go to: those of the public internet, and what the installation allows. A tenant
-//! writes the URL, and names resolve to whatever their owner wants: what counts is the address. Pure.
+//! Which addresses a request may go to whose URL a tenant wrote: those of the public internet, and what the installation
+//! allows. Names resolve to whatever their owner wants, so what counts is the address, and the connection goes to the very
+//! one that was looked at ([`Egress::resolver`]).
+
+mod resolver;
+
+pub use resolver::{Resolver, is_refusal};
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, LazyLock};
@@ -51,11 +56,21 @@ pub struct Egress {
 
 impl Egress {
     /// The public internet and these ranges.
+    #[must_use]
     pub fn new(allowed: impl IntoIterator<Item = IpNet>) -> Self {
         Self { allowed: allowed.into_iter().collect() }
     }
 
+    /// Resolves names to permitted addresses only, for the `dns_resolver` of an HTTP client. The client must follow no
+    /// redirects by itself, and use no proxy, which would resolve names itself. An address that stands in a URL as a
+    /// number is never resolved: ask [`Egress::permits`].
+    #[must_use]
+    pub fn resolver(&self) -> Arc<Resolver> {
+        Arc::new(Resolver::new(self.clone()))
+    }
+
     /// Whether a request may go there.
+    #[must_use]
     pub fn permits(&self, address: IpAddr) -> bool {
         // An IPv4 address in the clothes of an IPv6 one is what it is.
         let address = address.to_canonical();
