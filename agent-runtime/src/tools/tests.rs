@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use tokio::task::JoinHandle;
 use voxplane_control::v1::{HttpHeader, HttpTool, TemplatePart, template_part::Part};
+use voxplane_platform::egress::Egress;
 use voxplane_session::{Effect, ToolOutcome, ToolStatus};
 
 use super::*;
