@@ -2,7 +2,7 @@
 //! finds nothing new should ask nothing of the API server.
 //!
 //! Kinds that are not watched are looked at again after a while, because somebody may have changed them: by their
-//! resource version, which is a read, and applied only if it moved. That is every five minutes, and not at once by a
+//! metadata ([`Mark`]), which is a read, and applied only if somebody wrote more than a status. That is every five minutes, and not at once by a
 //! watch, for three reasons. A watch over all tenants needs the right to list quotas, RoleBindings and network policies of
 //! the whole cluster, Secrets even with their contents, while the operator has rights in namespaces it made only. None of
 //! the roles that we give to people may write these kinds, so who changed one is an administrator of the cluster, who
@@ -12,6 +12,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -51,11 +52,42 @@ pub struct Content([u8; 16]);
 impl Content {
     /// Of an object as it would be sent. `None`: it cannot be written down, and is applied every time.
     pub fn of(desired: &impl Serialize) -> Option<Self> {
-        let text = serde_json::to_vec(desired).ok()?;
-        let mut short = [0; 16];
-        short.copy_from_slice(&Sha256::digest(text)[..16]);
-        Some(Self(short))
+        Some(Self(digest(desired)?))
     }
+}
+
+/// By what it is known that nobody has changed an object, though its status was written: the cluster writes those of
+/// quotas and disruption budgets all the time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    version: String,
+    /// Who wrote what of it and when, without the status; `None`: the API server does not say.
+    hands: Option<[u8; 16]>,
+}
+
+impl Mark {
+    /// Of an object as the API server gave it; its metadata is enough.
+    #[must_use]
+    pub fn of(meta: &ObjectMeta) -> Option<Self> {
+        let entries = meta.managed_fields.iter().flatten();
+        let hands: Vec<_> =
+            entries.filter(|entry| entry.subresource.as_deref().unwrap_or_default().is_empty()).collect();
+        let hands = if hands.is_empty() { None } else { digest(&(&meta.uid, hands)) };
+        Some(Self { version: meta.resource_version.clone()?, hands })
+    }
+
+    /// Whether the object is as it was then.
+    #[must_use]
+    pub fn is_as(&self, then: &Self) -> bool {
+        self.version == then.version || (self.hands.is_some() && self.hands == then.hands)
+    }
+}
+
+fn digest(value: &impl Serialize) -> Option<[u8; 16]> {
+    let text = serde_json::to_vec(value).ok()?;
+    let mut short = [0; 16];
+    short.copy_from_slice(&Sha256::digest(text)[..16]);
+    Some(short)
 }
 
 /// What to do about an object.
@@ -63,8 +95,8 @@ impl Content {
 pub enum Step {
     /// It was applied like this, not long ago.
     Nothing,
-    /// It was applied like this some time ago, and had this resource version then.
-    Look(String),
+    /// It was applied like this some time ago, and had this mark then.
+    Look(Mark),
     /// It was not, or differently.
     Apply,
 }
@@ -72,7 +104,7 @@ pub enum Step {
 #[derive(Clone, Debug)]
 struct Entry {
     content: Content,
-    version: String,
+    mark: Mark,
     generation: Option<i64>,
     seen: Instant,
 }
@@ -90,7 +122,7 @@ impl Applied {
         match self.lock().get(key) {
             Some(entry) if entry.content != content => Step::Apply,
             Some(entry) if now.saturating_duration_since(entry.seen) < LOOK_AGAIN => Step::Nothing,
-            Some(entry) => Step::Look(entry.version.clone()),
+            Some(entry) => Step::Look(entry.mark.clone()),
             None => Step::Apply,
         }
     }
@@ -106,8 +138,8 @@ impl Applied {
     }
 
     /// It was applied, and this came of it.
-    pub fn put(&self, key: AppliedKey, content: Content, version: String, generation: Option<i64>, now: Instant) {
-        self.lock().insert(key, Entry { content, version, generation, seen: now });
+    pub fn put(&self, key: AppliedKey, content: Content, mark: Mark, generation: Option<i64>, now: Instant) {
+        self.lock().insert(key, Entry { content, mark, generation, seen: now });
     }
 
     /// It was looked at, and nobody had changed it.
@@ -141,6 +173,28 @@ mod tests {
         AppliedKey { plural: "limitranges".to_owned(), namespace: namespace.to_owned(), name: "voxplane".to_owned() }
     }
 
+    fn mark(version: &str) -> Mark {
+        Mark { version: version.to_owned(), hands: None }
+    }
+
+    #[test]
+    fn a_status_that_was_written_is_no_change_and_a_hand_is() {
+        let marked = |version: &str, hands: &[(&str, &str, &str)]| {
+            let hands = hands.iter().map(|(manager, time, subresource)| {
+                json!({"manager": manager, "operation": "Update", "time": time, "subresource": subresource})
+            });
+            let meta = json!({"uid": "u", "resourceVersion": version, "managedFields": hands.collect::<Vec<_>>()});
+            Mark::of(&serde_json::from_value(meta).unwrap()).unwrap()
+        };
+        let ours = ("voxplane-operator", "2026-01-01T00:00:00Z", "");
+        let applied = marked("7", &[ours]);
+        assert!(marked("7", &[ours]).is_as(&applied));
+        assert!(marked("8", &[ours, ("controller", "2026-01-01T00:00:09Z", "status")]).is_as(&applied));
+        assert!(!marked("8", &[ours, ("kubectl-edit", "2026-01-01T00:00:09Z", "")]).is_as(&applied));
+        assert!(!marked("8", &[("voxplane-operator", "2026-01-01T00:00:09Z", "")]).is_as(&applied));
+        assert!(!marked("8", &[]).is_as(&applied) && !mark("8").is_as(&mark("7")), "who wrote it is not known");
+    }
+
     fn content(value: i32) -> Content {
         Content::of(&json!({"value": value})).unwrap()
     }
@@ -150,11 +204,11 @@ mod tests {
         let (applied, start) = (Applied::default(), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
         assert_eq!(applied.step(&key("a"), content(1), at(0)), Step::Apply);
-        applied.put(key("a"), content(1), "7".to_owned(), None, at(0));
+        applied.put(key("a"), content(1), mark("7"), None, at(0));
         assert_eq!(applied.step(&key("a"), content(1), at(60)), Step::Nothing);
         assert_eq!(applied.step(&key("a"), content(2), at(60)), Step::Apply, "it should be another now");
         assert_eq!(applied.step(&key("b"), content(1), at(60)), Step::Apply, "another object");
-        assert_eq!(applied.step(&key("a"), content(1), at(300)), Step::Look("7".to_owned()));
+        assert_eq!(applied.step(&key("a"), content(1), at(300)), Step::Look(mark("7")));
         applied.unchanged(&key("a"), at(300));
         assert_eq!(applied.step(&key("a"), content(1), at(500)), Step::Nothing);
     }
@@ -162,8 +216,8 @@ mod tests {
     #[test]
     fn what_went_is_applied_again() {
         let (applied, now) = (Applied::default(), Instant::now());
-        applied.put(key("a"), content(1), "7".to_owned(), None, now);
-        applied.put(key("b"), content(1), "8".to_owned(), None, now);
+        applied.put(key("a"), content(1), mark("7"), None, now);
+        applied.put(key("b"), content(1), mark("8"), None, now);
         applied.forget_namespace("a");
         assert_eq!(applied.step(&key("a"), content(1), now), Step::Apply);
         assert_eq!(applied.step(&key("b"), content(1), now), Step::Nothing);
@@ -175,7 +229,7 @@ mod tests {
     fn a_watched_object_stands_until_the_watch_shows_a_later_generation() {
         let (applied, now) = (Applied::default(), Instant::now());
         assert!(!applied.stands(&key("a"), content(1), Some(1)), "made before this process started");
-        applied.put(key("a"), content(1), "7".to_owned(), Some(2), now);
+        applied.put(key("a"), content(1), mark("7"), Some(2), now);
         assert!(applied.stands(&key("a"), content(1), Some(2)));
         assert!(applied.stands(&key("a"), content(1), Some(1)) && applied.stands(&key("a"), content(1), None));
         assert!(!applied.stands(&key("a"), content(1), Some(3)), "somebody changed it");

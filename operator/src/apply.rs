@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use voxplane_crds::labels;
 
-use crate::applied::{Applied, AppliedKey, Content, Step};
+use crate::applied::{Applied, AppliedKey, Content, Mark, Step};
 use crate::error::Error;
 
 /// Writes on behalf of one controller.
@@ -83,11 +83,11 @@ impl Applier {
         let step = content.map_or(Step::Apply, |content| self.applied.step(&key, content, Instant::now()));
         match step {
             Step::Nothing => return Ok(None),
-            Step::Look(version) => {
+            Step::Look(mark) => {
                 // From the API server's own cache: at most a moment old.
                 let api = Api::<K>::namespaced(self.client.clone(), &key.namespace);
                 let found = api.get_metadata_with(&key.name, &GetParams::any()).await;
-                if found.is_ok_and(|found| found.resource_version() == Some(version)) {
+                if found.is_ok_and(|found| Mark::of(&found.metadata).is_some_and(|now| now.is_as(&mark))) {
                     self.applied.unchanged(&key, Instant::now());
                     return Ok(None);
                 }
@@ -123,8 +123,8 @@ impl Applier {
     }
 
     fn remember(&self, key: AppliedKey, content: Option<Content>, made: &impl Resource) {
-        if let (Some(content), Some(version)) = (content, made.resource_version()) {
-            self.applied.put(key, content, version, made.meta().generation, Instant::now());
+        if let (Some(content), Some(mark)) = (content, Mark::of(made.meta())) {
+            self.applied.put(key, content, mark, made.meta().generation, Instant::now());
         }
     }
 

@@ -1,6 +1,6 @@
 //! The providers as a call uses them: real models, real synthesis, a real socket.
 //!
-//! Tests of the voice detector need ONNX Runtime and run with `--features model-tests`.
+//! Tests of the voice detector need ONNX Runtime and run with `--features test-models`.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests are tests")]
 
@@ -10,5 +10,5 @@ mod simulator;
 mod speech;
 mod stt;
 mod tts;
-#[cfg(feature = "model-tests")]
+#[cfg(feature = "test-models")]
 mod vad;
