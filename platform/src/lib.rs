@@ -10,10 +10,12 @@
 //! | [`admin`] | the HTTP server for `/healthz`, `/readyz` and `/metrics` |
 //! | [`metrics`] | a Prometheus registry that starts with build information |
 //! | [`egress`] | which addresses requests may go to whose URLs tenants write |
+//! | [`endpoint`] | where a key may be sent |
 //! | [`tls`] | the process-wide TLS cryptography provider |
 
 pub mod admin;
 pub mod egress;
+pub mod endpoint;
 pub mod error_chain;
 pub mod health;
 pub mod metrics;

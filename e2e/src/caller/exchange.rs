@@ -8,18 +8,16 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use rsipstack::{
-    EndpointBuilder,
     dialog::{authenticate::verify_digest, dialog_layer::DialogLayer},
     sip::{
         ContentType, Method, Request, StatusCode, Uri, WwwAuthenticate, prelude::HeadersExt as _, typed::Authorization,
     },
     transaction::{TransactionReceiver, transaction::Transaction},
-    transport::{TransportLayer, udp::UdpConnection},
 };
 use tokio::{sync::mpsc, task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::sdp;
+use super::{endpoint, sdp};
 
 const CHALLENGE: &str = r#"Digest realm="exchange", nonce="7c9e6679f4d34c9b", algorithm=MD5"#;
 
@@ -61,16 +59,7 @@ impl Exchange {
     /// When no port is free.
     pub async fn open(local: IpAddr, username: &str, password: &str) -> Result<Self> {
         let stop = CancellationToken::new();
-        let transport = TransportLayer::new(stop.clone());
-        let socket =
-            UdpConnection::create_connection(SocketAddr::new(local, 0), None, Some(stop.child_token())).await?;
-        let port = socket.get_addr().addr.port.as_ref().map_or(5060, rsipstack::sip::Port::value);
-        transport.add_transport(socket.into());
-        let endpoint = EndpointBuilder::new()
-            .with_user_agent("voxplane-exchange")
-            .with_transport_layer(transport)
-            .with_cancel_token(stop.clone())
-            .build();
+        let (endpoint, port) = endpoint::open(local, "voxplane-exchange", &stop).await?;
         let incoming = endpoint.incoming_transactions()?;
         let audio = UdpSocket::bind((local, 0)).context("opening the RTP socket")?;
         let (sender, arrivals) = mpsc::unbounded_channel();

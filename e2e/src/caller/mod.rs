@@ -3,6 +3,7 @@
 //! SIP transactions and dialogs are `rsipstack`'s; the media (RTP, G.711, RFC 4733 digits) is small and here, because
 //! the tests need sample-accurate recordings of both directions.
 
+mod endpoint;
 mod exchange;
 mod jitter;
 mod media;

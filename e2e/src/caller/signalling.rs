@@ -7,7 +7,6 @@ use std::{
 
 use anyhow::{Context, Result};
 use rsipstack::{
-    EndpointBuilder,
     dialog::{
         authenticate::Credential,
         dialog::{DialogState, TerminatedReason},
@@ -17,7 +16,6 @@ use rsipstack::{
     },
     sip::{Method, StatusCode, Uri},
     transaction::TransactionReceiver,
-    transport::{TransportLayer, udp::UdpConnection},
 };
 use tokio::{
     sync::{mpsc, watch},
@@ -26,7 +24,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    DialOptions,
+    DialOptions, endpoint,
     sdp::{self, FarMedia},
 };
 
@@ -78,16 +76,7 @@ impl Signalling {
         rtp_port: u16,
     ) -> Result<(Self, watch::Receiver<CallState>)> {
         let stop = CancellationToken::new();
-        let transport = TransportLayer::new(stop.clone());
-        let socket =
-            UdpConnection::create_connection(SocketAddr::new(local, 0), None, Some(stop.child_token())).await?;
-        let port = socket.get_addr().addr.port.as_ref().map_or(5060, rsipstack::sip::Port::value);
-        transport.add_transport(socket.into());
-        let endpoint = EndpointBuilder::new()
-            .with_user_agent("voxplane-caller")
-            .with_transport_layer(transport)
-            .with_cancel_token(stop.clone())
-            .build();
+        let (endpoint, port) = endpoint::open(local, "voxplane-caller", &stop).await?;
         let incoming = endpoint.incoming_transactions()?;
         let dialogs = Arc::new(DialogLayer::new(endpoint.inner.clone()));
         let (state, follow) = watch::channel(CallState::Calling);

@@ -1,6 +1,5 @@
 //! Embeddings: texts as points, so that what means the same lies close together. One trait, two providers.
 
-mod endpoint;
 mod minilm;
 mod openai;
 mod wordpiece;
@@ -11,7 +10,6 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 
-pub use self::endpoint::allowed;
 pub use self::minilm::{MODEL_FILE, MiniLm, VOCABULARY_FILE};
 pub use self::openai::{OpenAiCompatible, OpenAiSettings, client};
 

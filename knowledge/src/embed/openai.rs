@@ -9,8 +9,9 @@ use reqwest::{StatusCode, header};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use url::Url;
+use voxplane_platform::endpoint::Endpoint;
 
-use super::{EmbedError, Embedder, Model, endpoint, normalised};
+use super::{EmbedError, Embedder, Model, normalised};
 
 /// Texts per request: far below what services take, so that one request is not a large share of a rate limit.
 const BATCH: usize = 64;
@@ -68,8 +69,9 @@ impl OpenAiCompatible {
     /// [`EmbedError::Config`] for an address that cannot be used or may not get the key.
     pub fn new(client: reqwest::Client, settings: OpenAiSettings) -> Result<Self, EmbedError> {
         let OpenAiSettings { base_url, model, dimensions, key, endpoints } = settings;
-        let url = endpoint::embeddings_url(&base_url)
-            .filter(|_| endpoint::allowed(&base_url, &endpoints))
+        let url = Endpoint::parse(&base_url)
+            .filter(|endpoint| endpoint.is_within(&endpoints))
+            .map(|endpoint| endpoint.resource("embeddings"))
             .ok_or_else(|| EmbedError::Config("the Secret's key allowed-endpoints does not list baseUrl".to_owned()))?;
         let host = url.host_str().unwrap_or_default();
         let name = format!("openai-compatible/{model} at {host}");

@@ -1,6 +1,7 @@
 //! Where a key may be sent. Pure.
 
 use reqwest::Url;
+use voxplane_platform::endpoint::Endpoint;
 
 use crate::providers::{ProviderError, Result};
 
@@ -14,30 +15,14 @@ pub(super) fn completions_url(base: &str, allowed: &[String]) -> Result<Url> {
             "set the endpoint's base URL, for example https://api.example.com/v1",
         ));
     }
-    let mut url = parse(base).ok_or_else(|| {
+    let endpoint = Endpoint::parse(base).ok_or_else(|| {
         ProviderError::config(FIELD, format!("{base:?} is not an http(s) URL without user, query and fragment"))
     })?;
-    if !allowed.iter().filter_map(|entry| parse(entry)).any(|entry| covers(&entry, &url)) {
+    if !endpoint.is_within(allowed) {
         let message = format!("{base:?} is not in the key allowed-endpoints of the agent's Secret; add it there");
         return Err(ProviderError::config(FIELD, message));
     }
-    let path = format!("{}/chat/completions", url.path().trim_end_matches('/'));
-    url.set_path(&path);
-    Ok(url)
-}
-
-fn parse(text: &str) -> Option<Url> {
-    let url = Url::parse(text.trim()).ok()?;
-    let plain =
-        url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
-    (matches!(url.scheme(), "http" | "https") && url.has_host() && plain).then_some(url)
-}
-
-/// Same scheme, host and port, and a path at or below the allowed one.
-fn covers(allowed: &Url, url: &Url) -> bool {
-    let root = allowed.path().trim_end_matches('/');
-    let below = url.path().trim_end_matches('/').strip_prefix(root);
-    allowed.origin() == url.origin() && below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    Ok(endpoint.resource("chat/completions"))
 }
 
 #[cfg(test)]
